@@ -1,0 +1,2 @@
+/** The peer-to-peer layer: libp2p host, identity, bootstrap, discovery. */
+export * from "./types.ts";

@@ -1,0 +1,2 @@
+/** The chain store over Deno KV. */
+export * from "./types.ts";

@@ -1,0 +1,137 @@
+/**
+ * What the store keeps and how the other layers name it.
+ *
+ * Why it exists: the pipeline, the server, the commands and the status page share these shapes. What must stay
+ * true: assurance only ever rises, and a batch is visible as a whole or not at all (DESIGN.md rule 2).
+ */
+
+/** What has been proven about a block (DESIGN.md rule 3). */
+export const ASSURANCES = ["linked", "signed", "proven", "executed"] as const;
+export type Assurance = typeof ASSURANCES[number];
+
+export interface ChainHead {
+  readonly number: number;
+  /** 32 bytes. */
+  readonly hash: Uint8Array;
+}
+
+/** The record that ties a store to one chain; checked on every opening. */
+export interface StoreMeta {
+  readonly network: string;
+  readonly shardId: number;
+  /** 32 bytes. */
+  readonly genesisHash: Uint8Array;
+  readonly schema: number;
+}
+
+/** One block to append. */
+export interface AppendBlock {
+  readonly number: number;
+  /** 32 bytes: the header hash. */
+  readonly hash: Uint8Array;
+  readonly parentHash: Uint8Array;
+  /** Whole block, wire form. */
+  readonly bytes: Uint8Array;
+  /** Wire form of the header alone (a subarray of `bytes` will do). */
+  readonly headerBytes: Uint8Array;
+  /** Signature ‖ bitmap of this block, if known. */
+  readonly commitSig?: Uint8Array;
+  /** Consensus RLP of each receipt, if known. */
+  readonly receipts?: readonly Uint8Array[];
+  /** Committees that this block hands over: the epoch they serve in, and the bytes of header.ShardState. */
+  readonly shardState?: { readonly epoch: number; readonly bytes: Uint8Array };
+  readonly assurance: Assurance;
+  /** Whether the incoming receipts were proven by the source shard's certificate (issue of trust levels). */
+  readonly body?: "proven" | "unproven";
+}
+
+export interface BlockRecord {
+  readonly number: number;
+  readonly hash: Uint8Array;
+  readonly assurance: Assurance;
+  readonly body: "proven" | "unproven" | undefined;
+}
+
+/** A downloaded block that waits for the States stage. */
+export interface StagedBlock {
+  readonly number: number;
+  readonly hash: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly commitSig: Uint8Array;
+  /** Peer id text of the sender. */
+  readonly streamId: string;
+}
+
+/** A skeleton hash and who vouched for it. */
+export interface StagedHash {
+  readonly number: number;
+  readonly candidates: ReadonlyArray<{ readonly hash: Uint8Array; readonly voters: readonly string[] }>;
+}
+
+export interface DiskState {
+  /** Bytes of the store, as far as known. */
+  readonly storeBytes: number | undefined;
+  readonly freeBytes: number | undefined;
+  readonly totalBytes: number | undefined;
+  /** False below the threshold of config-cli-metrics.md §6.3: importing stops, serving goes on. */
+  readonly writable: boolean;
+}
+
+/** The chain store as the other layers use it; also satisfies the stream server's `ChainReader`. */
+export interface ChainStore {
+  readonly meta: StoreMeta;
+  head(): ChainHead;
+  /** Lowest height with a body. */
+  lowest(): number;
+  hashAt(number: number): Promise<Uint8Array | undefined>;
+  numberOf(hash: Uint8Array): Promise<number | undefined>;
+  /** Wire form of the header. */
+  headerAt(number: number): Promise<Uint8Array | undefined>;
+  /** Headers `from`..`from+count-1` in order, stopping at the head. Reads ahead in batches. */
+  headers(
+    from: number,
+    count: number,
+  ): AsyncIterable<{ readonly number: number; readonly bytes: Uint8Array }>;
+  blockAt(
+    number: number,
+  ): Promise<{ readonly bytes: Uint8Array; readonly commitSig: Uint8Array | undefined } | undefined>;
+  commitSigAt(number: number): Promise<Uint8Array | undefined>;
+  receiptsAt(number: number): Promise<Uint8Array[] | undefined>;
+  recordAt(number: number): Promise<BlockRecord | undefined>;
+  /** Bytes of the ShardState that serves in `epoch`. */
+  shardStateAt(epoch: number): Promise<Uint8Array | undefined>;
+  /** Lowest assurance of any block above genesis up to the head. */
+  lowestAssurance(): Assurance;
+
+  /**
+   * Appends blocks that continue the head without a gap, 1..128 of them, together with stage checkpoints: one
+   * visible step. @throws {HsyncError} STORE_NOT_CONTIGUOUS, STORE_DISK_LOW, STORE_LEASE_LOST, STORE_WRITE_FAILED; on any of them
+   * nothing changed.
+   */
+  append(blocks: readonly AppendBlock[], checkpoints?: Readonly<Record<string, number>>): Promise<void>;
+  /** Stores or replaces the verified commit signature of a stored block. */
+  putCommitSig(number: number, commitSig: Uint8Array): Promise<void>;
+  /** Raises the assurance of blocks `from..to`. */
+  raiseAssurance(from: number, to: number, assurance: Assurance): Promise<void>;
+  /** Makes `number` the head, removing everything above it. */
+  unwindTo(number: number): Promise<void>;
+
+  checkpoint(stage: string): number | undefined;
+  setCheckpoints(checkpoints: Readonly<Record<string, number>>): Promise<void>;
+
+  putStagedHashes(rows: readonly StagedHash[]): Promise<void>;
+  stagedHashes(from: number, to: number): Promise<StagedHash[]>;
+  putStagedBlocks(rows: readonly StagedBlock[]): Promise<void>;
+  stagedBlock(number: number): Promise<StagedBlock | undefined>;
+  /** Drops staged hashes and bodies above `number` (all of them with -1). */
+  clearStaged(above: number): Promise<void>;
+
+  /** Small named records outside the chain (peer scores, evidence index): at most 60 KB each. */
+  putRecord(name: string, value: Uint8Array): Promise<void>;
+  record(name: string): Promise<Uint8Array | undefined>;
+
+  disk(): DiskState;
+  /** ms since 1970 of the last commit; undefined before the first. */
+  lastCommitAt(): number | undefined;
+  close(): Promise<void>;
+}

@@ -41,11 +41,52 @@ export function vectorLines<T>(name: string): T[] {
   });
 }
 
-/** One transaction of a recorded block. */
+/** One transaction of a recorded block; all bytes are `0x` hex. */
 export interface RecordedTransaction {
   readonly hash: string;
   readonly hashByType: string;
   readonly sender: string;
+  /** `harmony`, `ethereum`, or the name of a staking directive. */
   readonly kind: string;
-  readonly [key: string]: unknown;
+  readonly nonce: number;
+  readonly to?: string;
+  readonly shardID: number;
+  readonly toShardID: number;
+  readonly status: number;
+  readonly gasUsed: number;
+  readonly cumulativeGasUsed: number;
+  readonly logs: number;
+  readonly contractAddress?: string;
+}
+
+/** One line of `localnet/s*.blocks.jsonl.gz`; all bytes are `0x` hex. */
+export interface RecordedBlock {
+  readonly number: number;
+  readonly hash: string;
+  readonly epoch: number;
+  readonly viewID: number;
+  readonly stateRoot: string;
+  readonly commitPayload: string;
+  readonly headerRLP: string;
+  readonly blockRLP: string;
+  readonly commitSig: string;
+  readonly commitSigStored: string;
+  readonly receiptsRLP: string;
+  /** Destination shard to the RLP list of the receipts that go there. */
+  readonly outgoingReceiptsRLP?: Readonly<Record<string, string>>;
+  readonly txRoot: string;
+  readonly receiptRoot: string;
+  readonly outgoingReceiptRoot: string;
+  readonly incomingReceiptRoot: string;
+  readonly incomingProofs: number;
+  readonly crossLinks: number;
+  readonly gasUsed: number;
+  readonly coinbase: string;
+  readonly txs: readonly RecordedTransaction[];
+  readonly stakingTxs: readonly RecordedTransaction[];
+}
+
+/** The recorded blocks of localnet shard 0 (0..426) or 1 (0..255), in order. */
+export function recordedBlocks(shard: 0 | 1): RecordedBlock[] {
+  return vectorLines<RecordedBlock>(`localnet/s${shard}.blocks.jsonl.gz`);
 }

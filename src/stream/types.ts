@@ -55,6 +55,12 @@ export interface StreamInfo {
   readonly latencyMs: number | undefined;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** Quality from 0 to 1; its formula and reasons stand in score.ts. */
+  readonly score: number;
+  /** How many blocks to ask of this stream at once, 1..10, from its measured capacity. */
+  readonly blocksPerRequest: number;
+  /** True while a trusted peer is left out of data requests because it sent bad data (§3.6). */
+  readonly suspended: boolean;
 }
 
 export type StreamEvent =
@@ -79,6 +85,18 @@ export interface RequestOptions {
   readonly signal?: AbortSignal;
   /** Hard limit for the answer in ms; the default depends on the request type (sync-protocol.md §4.4). */
   readonly timeoutMs?: number;
+  /** How long the request may wait for a stream, in ms; default 60,000. */
+  readonly waitMs?: number;
+}
+
+export interface HashOptions extends RequestOptions {
+  /** Takes a list shorter than asked as a prefix instead of as a fault (short range only, §2.9). */
+  readonly prefix?: boolean;
+}
+
+export interface ReceiptOptions extends RequestOptions {
+  /** The receipt root of each block asked for; where one is given, the receipts must hash to it. */
+  readonly receiptRoots?: ReadonlyArray<Uint8Array | undefined>;
 }
 
 /** A response and who gave it. */
@@ -106,7 +124,7 @@ export interface BlockClient {
   /** 1..50 numbers; one entry per number, undefined where the peer has no such block. */
   getBlockHashes(
     numbers: readonly number[],
-    options?: RequestOptions,
+    options?: HashOptions,
   ): Promise<Answer<Array<Uint8Array | undefined>>>;
   /** 1..10 numbers, strictly increasing; the blocks that the peer has, increasing, possibly fewer than asked. */
   getBlocksByNumber(numbers: readonly number[], options?: RequestOptions): Promise<Answer<DeliveredBlock[]>>;
@@ -118,8 +136,26 @@ export interface BlockClient {
   /** 1..128 block hashes; per hash the consensus RLP of each receipt (empty list when the peer has none). */
   getReceipts(
     hashes: readonly Uint8Array[],
-    options?: RequestOptions,
+    options?: ReceiptOptions,
   ): Promise<Answer<Uint8Array[][]>>;
+}
+
+/**
+ * State by content: every blob returned hashes to one of the hashes asked for. Never offered on `epochsync`, where
+ * such a request ends a Go node (§2.8).
+ */
+export interface StateClient {
+  /** 1..256 hashes of trie nodes or codes; one entry per hash, undefined where the peer did not deliver. */
+  getNodeData(
+    hashes: readonly Uint8Array[],
+    options?: RequestOptions,
+  ): Promise<Answer<Array<Uint8Array | undefined>>>;
+  /** 1..128 code hashes; one entry per hash, undefined where the peer did not deliver. `bytes` caps the answer (≤ 2 MiB). */
+  getByteCodes(
+    hashes: readonly Uint8Array[],
+    bytes: number,
+    options?: RequestOptions,
+  ): Promise<Answer<Array<Uint8Array | undefined>>>;
 }
 
 /** What the sync pipeline sees of the network. */
@@ -156,4 +192,36 @@ export interface ChainReader {
   ): Promise<{ readonly bytes: Uint8Array; readonly commitSig: Uint8Array | undefined } | undefined>;
   /** Consensus RLP of each receipt of the block; undefined when the store has none. */
   receiptsAt(number: number): Promise<Uint8Array[] | undefined>;
+  /** A trie node or code by its keccak; absent on stores that keep no state. */
+  nodeData?(hash: Uint8Array): Promise<Uint8Array | undefined>;
+}
+
+/** The limits of a stream manager (guide: DiscHardLowCap and so on), plain numbers from the configuration. */
+export interface StreamCaps {
+  /** Below it after a removal, discovery starts at once. */
+  readonly hardLowCap: number;
+  /** Below it at a routine check, discovery starts. */
+  readonly softLowCap: number;
+  /** Most active streams. */
+  readonly highCap: number;
+  /** Peers wanted of one discovery run. */
+  readonly discBatch: number;
+}
+
+/** The five figures of the guide's stream health statistics. */
+export interface StreamHealthStats {
+  readonly totalStreams: number;
+  readonly availableStreams: number;
+  readonly totalFailures: number;
+  /** Failure count to the number of streams that have it. */
+  readonly failureDistribution: Readonly<Record<string, number>>;
+  /** 0 when there is no stream. */
+  readonly averageFailures: number;
+}
+
+/** Small durable record for cooldowns and scores across restarts; wired to the store by `node/`. */
+export interface PeerMemory {
+  load(): Promise<Uint8Array | undefined>;
+  /** At most 60 KB. */
+  save(bytes: Uint8Array): Promise<void>;
 }

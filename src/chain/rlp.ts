@@ -14,6 +14,12 @@ export const RLP_EMPTY_STRING: Uint8Array = Uint8Array.of(0x80);
 export const RLP_EMPTY_LIST: Uint8Array = Uint8Array.of(0xc0);
 
 /**
+ * The longest list that is taken apart. The reference decoder has no such bound, but a one-byte item would cost
+ * a sender of megabytes nothing and us a hundred times as much memory; no list of the chain comes near.
+ */
+export const MAX_LIST_ITEMS = 65_536;
+
+/**
  * A cursor over a run of RLP items.
  *
  * Every method takes the name of the field it reads, for the error text. All of them throw an `HsyncError`
@@ -240,11 +246,26 @@ export class RlpReader {
     return this.#bytes.subarray(start, end);
   }
 
-  /** All items that are left, each whole. */
-  rest(field: string): Uint8Array[] {
-    const items: Uint8Array[] = [];
-    while (!this.done) items.push(this.raw(field));
-    return items;
+  /**
+   * Steps over the next item, which must be a list, and reads its items one by one.
+   *
+   * @param read reads exactly one item; it must use it up. @throws RLP_TOO_MANY above `MAX_LIST_ITEMS`.
+   */
+  each<T>(field: string, read: (items: RlpReader) => T): T[] {
+    const items = this.list(field);
+    const out: T[] = [];
+    while (!items.done) {
+      if (out.length === MAX_LIST_ITEMS) {
+        this.#fail("RLP_TOO_MANY", field, `list of more than ${MAX_LIST_ITEMS} items`);
+      }
+      out.push(read(items));
+    }
+    return out;
+  }
+
+  /** The items of the next item, which must be a list, each whole. */
+  rawItems(field: string): Uint8Array[] {
+    return this.each(field, (items) => items.raw(field));
   }
 
   /** States that nothing may be left: too many items in a list, or bytes after the value, are errors. */
@@ -262,9 +283,9 @@ export class RlpReader {
  */
 export function rlpListItems(bytes: Uint8Array, what: string): Uint8Array[] {
   const reader = new RlpReader(bytes, what);
-  const list = reader.list(what);
+  const items = reader.rawItems(what);
   reader.finish();
-  return list.rest(what);
+  return items;
 }
 
 /** Number of bytes of the length prefix of a payload. */

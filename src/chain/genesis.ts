@@ -6,9 +6,7 @@
  * allocations beside it.
  */
 import { fromHex } from "../base/mod.ts";
-import { encodeBlock } from "./block.ts";
-import type { Block } from "./block.ts";
-import { decodeBlock } from "./block.ts";
+import { type Block, decodeBlock, encodeBlock } from "./block.ts";
 import { EMPTY_ROOT } from "./index_trie.ts";
 import { makeHeader } from "./header.ts";
 import type { HeaderVersion } from "./header.ts";

@@ -36,6 +36,10 @@ export {
 export { FORK_NAMES, FORK_TO_BE_DECIDED, type ForkEpochs, type ForkName, isForkActive } from "./forks.ts";
 export { isNetworkName, NETWORK_NAMES, type NetworkName, parseNetworkName } from "./network_name.ts";
 export { type EpochSchedule } from "./schedule.ts";
+export { customNetwork, type CustomNetworkOptions } from "./custom_network.ts";
+export { GENESIS_TIME, type GenesisAllocation, type GenesisState } from "./genesis.ts";
+export { type NetworkOverrides, networkParams } from "./network.ts";
+export { type NetworkParams } from "./params.ts";
 export {
   type Committee,
   committeeOfShard,

@@ -1,0 +1,384 @@
+/**
+ * The libp2p host behind `P2PHost`.
+ *
+ * Why it exists: one place knows the network library; the layers above see peer id texts, byte streams and typed
+ * errors (types.ts). What must stay true: no call waits longer than its timeout; starting never waits for the network;
+ * after `stop()` nothing of ours runs any more, and every later call fails with P2P_STOPPED.
+ */
+import type { Connection, IdentifyResult, Libp2p, PeerId, Stream } from "@libp2p/interface";
+import { type Cancel, type Clock, Emitter, type Logger, type Random, safeText } from "../base/mod.ts";
+import { isPrivateAddress, parseMultiaddr, parsePeerId } from "./addresses.ts";
+import { type BootnodeEntry, parseBootnode, resolveBootnodes, type TxtResolver } from "./bootnodes.ts";
+import { Bootstrap, type BootstrapPeer } from "./bootstrap.ts";
+import { Deadline } from "./deadline.ts";
+import { Discovery, MAX_PEER_ADDRESSES } from "./discovery.ts";
+import { hostStopped, openFailure } from "./errors.ts";
+import { type HostServices, MAX_PROTOCOL_STREAMS } from "./libp2p_options.ts";
+import type { Reachability } from "./reachability.ts";
+import { LibP2PStream } from "./stream.ts";
+import type { DiscoveredPeer, P2PHost, P2PStream, PeerEvent } from "./types.ts";
+
+/** Routing table entries below which a lost bootnode is dialled again. */
+const SMALL_TABLE = 20;
+/** A tag of this value outweighs everything the library gives by itself (1, or 50 for close DHT neighbours). */
+const PROTECTED_VALUE = 1000;
+const PROTECT_PREFIX = "hsync-";
+/** What we remember of a peer's identify list: enough for every protocol of a Harmony node. */
+const MAX_PROTOCOLS = 64;
+const MAX_PROTOCOL_LENGTH = 140;
+
+/** A picture of the host for `/status`. */
+export interface HostStatus {
+  readonly peerId: string;
+  readonly addresses: readonly string[];
+  readonly connected: number;
+  readonly routingTable: number;
+  readonly dhtMode: "client" | "server";
+  /** The IP that others see us at, on a public network. */
+  readonly observedIp: string | undefined;
+  /** True when a connection came in from outside. */
+  readonly reached: boolean;
+  readonly bootstrap: readonly BootstrapPeer[];
+  /** Bootnode names that could not be resolved yet. */
+  readonly unresolved: readonly string[];
+}
+
+/** What a host is made of; every list is checked already. */
+export interface HostParts {
+  /** Created, not started. */
+  readonly node: Libp2p<HostServices>;
+  readonly reachability: Reachability;
+  readonly privateNetwork: boolean;
+  readonly bootnodes: readonly BootnodeEntry[];
+  readonly staticPeers: readonly BootnodeEntry[];
+  readonly resolver: TxtResolver;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+/** The host, plus what only its owner needs. */
+export class LibP2PHost implements P2PHost {
+  readonly peerId: string;
+  readonly #node: Libp2p<HostServices>;
+  readonly #events = new Emitter<PeerEvent>();
+  readonly #protocols = new Map<string, ReadonlySet<string>>();
+  readonly #reachability: Reachability;
+  readonly #discovery: Discovery;
+  readonly #bootstrap: Bootstrap;
+  readonly #stopping = new AbortController();
+  readonly #background = new Set<Promise<void>>();
+  readonly #privateNetwork: boolean;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #resolver: TxtResolver;
+  #stopped: Promise<void> | undefined;
+
+  /** Does nothing by itself; use `createHost`. */
+  constructor(parts: HostParts) {
+    const { node, clock, log } = parts;
+    this.#node = node;
+    this.peerId = node.peerId.toString();
+    this.#clock = clock;
+    this.#log = log;
+    this.#resolver = parts.resolver;
+    this.#privateNetwork = parts.privateNetwork;
+    this.#reachability = parts.reachability;
+    this.#events.onError = (error) => log.error("a listener of network events failed", { error });
+    const isConnected = (peerId: string) => this.#isConnected(peerId);
+    this.#discovery = new Discovery({
+      dht: node.services.dht,
+      selfId: this.peerId,
+      privateNetwork: parts.privateNetwork,
+      clock,
+      log,
+      isConnected,
+      announcedAddresses: () => node.getMultiaddrs().length,
+    });
+    this.#bootstrap = new Bootstrap({
+      bootnodes: parts.bootnodes,
+      staticPeers: parts.staticPeers,
+      resolver: parts.resolver,
+      clock,
+      random: parts.random,
+      log,
+      dial: (addresses, signal, timeoutMs) => this.#dialAll(addresses, { signal, timeoutMs }),
+      isConnected,
+      needsBootnodes: () => this.#discovery.routingTableSize < SMALL_TABLE,
+      isolated: () => node.getPeers().length === 0,
+    });
+    this.#listen();
+  }
+
+  /** Opens the port, then connects to bootnodes and static peers in the background. Rejects when it cannot listen. */
+  async start(): Promise<void> {
+    await this.#node.start();
+    if (this.#hasPublicAddress()) this.#serveDht();
+    this.#bootstrap.start();
+  }
+
+  // ---- events -------------------------------------------------------------------------------------------------
+
+  #listen(): void {
+    const node = this.#node;
+    node.addEventListener("peer:connect", ({ detail }) => {
+      this.#bootstrap.poke();
+      this.#events.emit({ type: "connected", peerId: detail.toString() });
+    });
+    node.addEventListener("peer:disconnect", ({ detail }) => {
+      this.#protocols.delete(detail.toString());
+      this.#bootstrap.poke();
+      this.#events.emit({ type: "disconnected", peerId: detail.toString() });
+    });
+    node.addEventListener("peer:identify", ({ detail }) => this.#onIdentify(detail));
+    node.addEventListener("connection:open", ({ detail }) => this.#onConnection(detail));
+    node.addEventListener("self:peer:update", ({ detail }) => {
+      const before = detail.previous?.addresses.map((a) => a.multiaddr.toString()).sort().join();
+      const after = detail.peer.addresses.map((a) => a.multiaddr.toString()).sort().join();
+      if (before !== after) this.#events.emit({ type: "addresses", addresses: this.addresses() });
+    });
+  }
+
+  #onIdentify(result: IdentifyResult): void {
+    const peerId = result.peerId.toString();
+    if (result.protocols.length > 0 && this.#isConnected(peerId)) {
+      const short = result.protocols.filter((p) => p.length <= MAX_PROTOCOL_LENGTH);
+      this.#protocols.set(peerId, new Set(short.slice(0, MAX_PROTOCOLS)));
+    }
+    if (!this.#privateNetwork && result.observedAddr !== undefined) {
+      if (this.#reachability.observe(result.connection.remoteAddr, result.observedAddr)) {
+        this.#log.info("others see us at", { ip: this.#reachability.observedIp });
+        this.#run(this.#publishAddresses(), "publishing our addresses");
+      }
+    }
+    this.#events.emit({ type: "identified", peerId, protocols: [...this.#protocols.get(peerId) ?? []] });
+  }
+
+  #onConnection(connection: Connection): void {
+    if (this.#privateNetwork || connection.direction !== "inbound") return;
+    if (this.#reachability.inbound(connection.remoteAddr)) {
+      this.#log.info("a peer reached us from outside");
+      this.#serveDht();
+    }
+  }
+
+  /** Makes identify tell our peers what we announce now; raises the `addresses` event when that changed. */
+  async #publishAddresses(): Promise<void> {
+    const suffix = `/p2p/${this.peerId}`;
+    const multiaddrs = this.#node.getMultiaddrs().map((a) => a.decapsulate(suffix));
+    await this.#node.peerStore.patch(this.#node.peerId, { multiaddrs });
+  }
+
+  #hasPublicAddress(): boolean {
+    return this.#node.getMultiaddrs().some((a) => !isPrivateAddress(a));
+  }
+
+  /** On a public network we answer DHT questions only once others can reach us. */
+  #serveDht(): void {
+    if (this.#node.services.dht.getMode() === "client") {
+      this.#run(this.#node.services.dht.setMode("server"), "switching the DHT to server mode");
+    }
+  }
+
+  /** Runs work that nobody waits for, so that its failure is seen and `stop()` waits for it. */
+  #run(work: Promise<void>, what: string): void {
+    const task = work.catch((error) => {
+      if (!this.#stopping.signal.aborted) this.#log.debug(`${what} failed`, { error });
+    }).finally(() => this.#background.delete(task));
+    this.#background.add(task);
+  }
+
+  // ---- P2PHost ------------------------------------------------------------------------------------------------
+
+  addresses(): readonly string[] {
+    const suffix = `/p2p/${this.peerId}`;
+    return this.#node.getMultiaddrs().map(String).map((a) => a.endsWith(suffix) ? a : a + suffix);
+  }
+
+  async handle(protocol: string, onStream: (stream: P2PStream) => void): Promise<Cancel> {
+    this.#assertRunning(`handling ${protocol}`);
+    await this.#node.handle(protocol, (stream, connection) => {
+      const wrapped = new LibP2PStream(stream, connection);
+      try {
+        onStream(wrapped);
+      } catch (error) {
+        this.#log.error("a stream handler failed", { protocol, peerId: wrapped.peerId, error });
+        wrapped.reset("handler failed");
+      }
+    }, { maxInboundStreams: MAX_PROTOCOL_STREAMS, maxOutboundStreams: MAX_PROTOCOL_STREAMS });
+    let active = true;
+    return () => {
+      if (!active || this.#stopping.signal.aborted) return;
+      active = false;
+      this.#run(this.#node.unhandle(protocol), `unregistering ${protocol}`);
+    };
+  }
+
+  openStream(
+    peer: DiscoveredPeer,
+    protocol: string,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs: number },
+  ): Promise<P2PStream> {
+    const what = `opening ${protocol} to ${peer.peerId}`;
+    return this.#within(what, peer.peerId, options, async (signal) => {
+      const id = parsePeerId(peer.peerId);
+      await this.#remember(id, peer.addresses);
+      const connection = await this.#node.dial(id, { signal });
+      const stream: Stream = await connection.newStream(protocol, {
+        signal,
+        maxOutboundStreams: MAX_PROTOCOL_STREAMS,
+      });
+      return new LibP2PStream(stream, connection);
+    });
+  }
+
+  async connect(
+    address: string,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs: number },
+  ): Promise<string> {
+    const entry = parseBootnode(address);
+    const what = `connecting to ${safeText(address, 120)}`;
+    return await this.#within(
+      what,
+      entry.kind === "peer" ? entry.address.peerId : "",
+      options,
+      async (signal) => {
+        const { addresses, failures } = await resolveBootnodes([entry], this.#resolver, signal);
+        if (addresses.length === 0) throw failures[0] ?? new Error("the name has no address");
+        const tries = addresses.map((a) => this.#node.dial(parseMultiaddr(a.text), { signal }));
+        const connection = await Promise.any(tries);
+        return connection.remotePeer.toString();
+      },
+    );
+  }
+
+  discover(
+    namespace: string,
+    options: { readonly limit: number; readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): AsyncIterable<DiscoveredPeer> {
+    this.#assertRunning(`looking for ${namespace}`);
+    return this.#discovery.discover(namespace, options);
+  }
+
+  async advertise(
+    namespace: string,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs: number },
+  ): Promise<void> {
+    this.#assertRunning(`announcing ${namespace}`);
+    await this.#discovery.advertise(namespace, options);
+  }
+
+  peersSpeaking(protocol: string): readonly string[] {
+    return [...this.#protocols].flatMap(([peerId, protocols]) => protocols.has(protocol) ? [peerId] : []);
+  }
+
+  connectedPeers(): number {
+    return this.#node.getPeers().length;
+  }
+
+  routingTableSize(): number {
+    return this.#discovery.routingTableSize;
+  }
+
+  protect(peerId: string, tag: string): void {
+    this.#tag(peerId, tag, { value: PROTECTED_VALUE });
+  }
+
+  unprotect(peerId: string, tag: string): void {
+    this.#tag(peerId, tag, undefined);
+  }
+
+  async disconnect(peerId: string): Promise<void> {
+    if (this.#stopping.signal.aborted) return;
+    await this.#node.hangUp(parsePeerId(peerId));
+  }
+
+  on(listener: (event: PeerEvent) => void): Cancel {
+    return this.#events.on(listener);
+  }
+
+  /** What the host knows of itself. */
+  status(): HostStatus {
+    return {
+      peerId: this.peerId,
+      addresses: this.addresses(),
+      connected: this.connectedPeers(),
+      routingTable: this.routingTableSize(),
+      dhtMode: this.#node.services.dht.getMode(),
+      observedIp: this.#reachability.observedIp,
+      reached: this.#reachability.reached,
+      bootstrap: this.#bootstrap.peers(),
+      unresolved: this.#bootstrap.unresolved(),
+    };
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all([this.#bootstrap.stop(), this.#discovery.stop()]);
+    await Promise.all(this.#background);
+    await this.#node.stop();
+    this.#protocols.clear();
+  }
+
+  // ---- helpers ------------------------------------------------------------------------------------------------
+
+  #assertRunning(what: string): void {
+    if (this.#stopping.signal.aborted) throw hostStopped(what);
+  }
+
+  #isConnected(peerId: string): boolean {
+    return this.#node.getConnections(parsePeerId(peerId)).some((c) => c.status === "open");
+  }
+
+  #tag(peerId: string, tag: string, value: { readonly value: number } | undefined): void {
+    if (this.#stopping.signal.aborted) return;
+    const tags = { [PROTECT_PREFIX + tag]: value };
+    const merge = this.#node.peerStore.merge(parsePeerId(peerId), { tags }).then(() => {});
+    this.#run(merge, "tagging a peer");
+  }
+
+  /** Merges addresses that somebody told us into the peer store; unusable ones are left out. */
+  async #remember(id: PeerId, addresses: readonly string[]): Promise<void> {
+    const multiaddrs = addresses.slice(0, MAX_PEER_ADDRESSES).flatMap((text) => {
+      try {
+        return [parseMultiaddr(text)];
+      } catch {
+        this.#log.debug("a peer's address is no multiaddr", { peerId: id.toString(), address: text });
+        return [];
+      }
+    });
+    if (multiaddrs.length > 0) await this.#node.peerStore.merge(id, { multiaddrs });
+  }
+
+  async #dialAll(
+    addresses: readonly string[],
+    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<void> {
+    await this.#within("dialling a bootstrap peer", "", options, async (signal) => {
+      await this.#node.dial(addresses.map(parseMultiaddr), { signal });
+    });
+  }
+
+  /** Runs `work` with a signal for cancellation, timeout and stop; its failure becomes one of our errors. */
+  async #within<T>(
+    what: string,
+    peerId: string,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs: number },
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    this.#assertRunning(what);
+    const deadline = new Deadline(this.#clock, options.timeoutMs, options.signal, this.#stopping.signal);
+    try {
+      return await work(deadline.signal);
+    } catch (error) {
+      throw openFailure(error, what, peerId, deadline);
+    } finally {
+      deadline.end();
+    }
+  }
+}

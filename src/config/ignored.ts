@@ -26,14 +26,17 @@ export function noticeIgnored(s: Settings, file: FileConfig): void {
     if (toggle !== undefined && s.values.get(toggle) !== true) continue;
     s.notice(`CFG-IGN-${section.toUpperCase()}`, `section [${section}] has no effect`);
   }
+  const keys: string[] = [];
   for (const spec of KEYS) {
     const section = spec.path.split(".")[0] as string;
     if (spec.class !== "ignored" || IGNORED_SECTIONS.has(section)) continue;
     const written = file.values.get(spec.path);
     if (written === undefined || sameValue(written.value, spec.fallback(s.network))) continue;
-    if (spec.path === "HTTP.RosettaEnabled" || spec.path.startsWith("Sync.")) continue;
-    s.notice("CFG-IGN-KEY", `${spec.path} = ${shown(written.value)} has no effect (${spec.help})`);
+    // Rosetta is told with the rest of JSON-RPC; ignored keys of [Sync] are leftovers of old versions.
+    if (spec.path === "HTTP.RosettaEnabled" || section === "Sync") continue;
+    keys.push(`${spec.path} = ${shown(written.value)}`);
   }
+  if (keys.length > 0) s.notice("CFG-IGN-KEY", `no effect in hsync: ${keys.join(", ")}`);
 }
 
 /** The notices as lines to print: the ignored sections share one. */

@@ -135,7 +135,4 @@ function featureNotices(s: Settings): void {
     asked("WS.Enabled") ? "WebSocket" : "",
   ].filter((t) => t !== "");
   if (rpc.length > 0) s.notice("CFG-RPC", `JSON-RPC is not offered (${rpc.join(", ")})`);
-  if (s.bool("HTTP.Enabled") && s.chosen("HTTP.IP") && !isLoopback(s.text("HTTP.IP"))) {
-    s.notice("CFG-RPC-OPEN", `HTTP.IP ${s.text("HTTP.IP")} is not a loopback address`);
-  }
 }

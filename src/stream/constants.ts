@@ -1,0 +1,89 @@
+/**
+ * The numbers of the stream protocol in one place, with their reasons.
+ *
+ * Why it exists: limits that two sides of a wire must agree on, and times that operators compare with the guide,
+ * should not hide inside algorithms. What must stay true: caps equal the Go node's (sync-protocol.md §2.8), since a
+ * request above a cap costs the asker its stream.
+ */
+
+/** Largest frame body, inclusive, both directions (§2.5). */
+export const MAX_FRAME_BYTES = 20 * 1024 * 1024;
+/** A server stops adding blocks to an answer here, so that the frame stays far below its limit (§2.8 [TS] 2). */
+export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+/**
+ * Largest frame taken on a stream that owes us no big answer. A request is a few kilobytes; with this limit a
+ * peer that was asked nothing cannot make us hold twenty megabytes.
+ */
+export const MAX_UNASKED_FRAME_BYTES = 1024 * 1024;
+/** A request longer than this is refused unread: the caps of every request fit into a quarter of it. */
+export const MAX_REQUEST_BYTES = 64 * 1024;
+
+/** Most items of one request, by kind (§2.8). */
+export const CAPS = {
+  getBlockHashes: 50,
+  getBlocksByNumber: 10,
+  getBlocksByHashes: 10,
+  getNodeData: 256,
+  getReceipts: 128,
+  getStorageRanges: 256,
+  getByteCodes: 128,
+  getTrieNodes: 128,
+} as const;
+/** Most bytes that a range, code or trie request may ask for (§2.8). */
+export const MAX_STATE_BYTES = 2 * 1024 * 1024;
+
+/** One stream's set-up, dialling and probe included (§3.1). */
+export const CONNECT_TIMEOUT_MS = 60_000;
+/** The first exchange on a stream, and every later sign of life (§2.3). */
+export const PROBE_TIMEOUT_MS = 15_000;
+/** A stream without traffic for this long is probed (§2.5). */
+export const KEEP_ALIVE_MS = 45_000;
+/** How long a refused stream is kept for its first request (§2.3). */
+export const REFUSED_LINGER_MS = 10_000;
+/**
+ * Time between our answer to a stream's first request and its reset: the remote side must be past accepting the
+ * stream before it goes away (§2.8, never-lines).
+ */
+export const SETTLE_MS = 1_000;
+/** Least time between the end of a stream and the next one we open to the same peer (§2.8, never-lines). */
+export const REOPEN_PAUSE_MS = 3_000;
+/** Streams of one peer that are served at once (§2.3). */
+export const MAX_STREAMS_PER_PEER = 2;
+
+/** An unfinished frame must grow by this much … */
+export const PROGRESS_BYTES = 4 * 1024;
+/** … within this time, else it is given up (§4.4) … */
+export const PROGRESS_TIMEOUT_MS = 60_000;
+/** … and be whole after this time. */
+export const FRAME_TIMEOUT_MS = 180_000;
+
+/** Requests of one peer that may wait here (§2.8 [TS] 4). */
+export const MAX_QUEUED_REQUESTS = 16;
+/** Requests above a cap that a peer may send before its stream ends (§2.8 [TS] 1). */
+export const CAP_VIOLATIONS_ALLOWED = 3;
+/** Requests turned away with `too busy` within `BUSY_WINDOW_MS` that make a peer an abuser. */
+export const BUSY_ABUSE = 64;
+export const BUSY_WINDOW_MS = 60_000;
+/** Answers to questions never asked, within a minute, that make a peer a liar (§7.1). */
+export const UNSOLICITED_PER_MINUTE = 20;
+
+/** Guide, "Request Manager". */
+export const THROTTLE_INTERVAL_MS = 100;
+export const THROTTLE_BATCH = 16;
+export const STREAM_MONITOR_INTERVAL_MS = 1_000;
+export const NO_STREAM_TIMEOUT_MS = 60_000;
+export const PENDING_REQUEST_TIMEOUT_MS = 180_000;
+export const DELIVER_TIMEOUT_MS = 5_000;
+export const MAX_WAITING = 1_024;
+export const WRITE_CONCURRENCY = 32;
+/** Waiting requests that one dispatch run passes over (§4.4). */
+export const SCAN_LIMIT = 64;
+
+/** Guide, "Advanced Stream Management". */
+export const CHECK_INTERVAL_MS = 30_000;
+export const DISCOVERY_TIMEOUT_MS = 10_000;
+export const MAX_RESERVED_STREAMS = 100;
+export const REMOVAL_COOLDOWN_MS = 5 * 60_000;
+export const MAX_REMOVAL_COOLDOWN_MS = 60 * 60_000;
+export const SETUP_CONCURRENCY = 16;
+export const DISCOVERY_COOLDOWN_MS = 5 * 60_000;

@@ -1,0 +1,387 @@
+/**
+ * One sync stream: both directions of asking and answering over one libp2p stream (sync-protocol.md §2).
+ *
+ * Why it exists: everything that is true of a stream whatever it is used for lives here: cutting bytes into
+ * messages, serving the peer, matching answers to what was asked on this very stream, and the rules of ending it.
+ * What must stay true: a stream is reset, never half-closed; it is not reset before one exchange has been completed
+ * or its time has run out (§2.8, never-lines); and after `gone` nothing more comes out of it.
+ */
+import { asHsyncError, type Clock, type FaultClass, HsyncError, isAbort } from "../base/mod.ts";
+import type { P2PStream } from "../p2p/mod.ts";
+import {
+  FRAME_TIMEOUT_MS,
+  MAX_FRAME_BYTES,
+  MAX_UNASKED_FRAME_BYTES,
+  PROBE_TIMEOUT_MS,
+  PROGRESS_BYTES,
+  PROGRESS_TIMEOUT_MS,
+  REFUSED_LINGER_MS,
+  SETTLE_MS,
+  UNSOLICITED_PER_MINUTE,
+} from "./constants.ts";
+import { type FailureName, FAILURES } from "./fault.ts";
+import { FrameReader } from "./frame.ts";
+import { decodeMessage, type RequestType, type SyncResponse } from "./message.ts";
+import { scanMessage } from "./message_scan.ts";
+import { type Probe, probeRequest, readHeight } from "./probe.ts";
+import { ServeLoop, type Serving } from "./serve_loop.ts";
+
+/** Why a stream is gone. */
+export interface StreamEnd {
+  readonly failure: FailureName;
+  readonly fault: FaultClass;
+  readonly text: string;
+}
+
+/** What a stream tells its owner; every call is synchronous and must not throw. */
+export interface StreamOwner {
+  /** True when an answer with this id is still waited for: others are not even decoded. */
+  expects(stream: SyncStream, id: bigint): boolean;
+  response(stream: SyncStream, id: bigint, response: SyncResponse | undefined): void;
+  /** Another 4 KiB of an unfinished frame have arrived. */
+  progress(stream: SyncStream): void;
+  /** The peer named its height. */
+  height(stream: SyncStream, height: number): void;
+  /** Once, when the stream is gone. */
+  gone(stream: SyncStream, end: StreamEnd): void;
+}
+
+/** Requests answered with at most a few kilobytes. */
+const SMALL_ANSWERS: ReadonlySet<RequestType> = new Set(["getBlockNumber", "getBlockHashes"]);
+/** A write may take this long, plus its size at this pace. */
+const WRITE_BASE_MS = 60_000;
+const WRITE_BYTES_PER_MS = 256;
+/** Unanswered questions remembered per stream; an answer to a forgotten one counts as unasked. */
+const MAX_OWED = 64;
+
+export class SyncStream {
+  /** base58btc peer id text. */
+  readonly id: string;
+  /** Local sequence number: tells streams of one peer apart. */
+  readonly instance: number;
+  /** ms on the monotonic clock. */
+  readonly openedAt: number;
+  readonly p2p: P2PStream;
+  readonly #clock: Clock;
+  readonly #serving: Serving;
+  readonly #owner: StreamOwner;
+  readonly #loop: ServeLoop;
+  readonly #frames: FrameReader;
+  readonly #heightBound: () => number;
+  readonly #newId: () => bigint;
+  /** Answers the peer owes us: id to whether it may be big. */
+  readonly #owed = new Map<bigint, boolean>();
+  #unsolicited: number[] = [];
+  #probe: Probe | undefined;
+  #reading: Promise<void> | undefined;
+  #gone = false;
+  #ending: { readonly failure: FailureName; readonly text: string; readonly by: number } | undefined;
+  #answeredUs = false;
+  #answeredThemAt: number | undefined;
+  #writing: { readonly deadline: number }[] = [];
+  #frameStartedAt = 0;
+  #progressAt = 0;
+  #progressBytes = 0;
+  #lastReadAt: number;
+  #lastTrafficAt: number;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  constructor(p2p: P2PStream, options: {
+    readonly instance: number;
+    readonly serving: Serving;
+    readonly owner: StreamOwner;
+    readonly newId: () => bigint;
+    /** Highest height that a peer can honestly have now. */
+    readonly heightBound: () => number;
+  }) {
+    this.p2p = p2p;
+    this.id = p2p.peerId;
+    this.instance = options.instance;
+    this.#serving = options.serving;
+    this.#clock = options.serving.clock;
+    this.#owner = options.owner;
+    this.#newId = options.newId;
+    this.#heightBound = options.heightBound;
+    this.openedAt = this.#clock.monotonic();
+    this.#lastReadAt = this.openedAt;
+    this.#lastTrafficAt = this.openedAt;
+    this.#frames = new FrameReader(() => this.#frameLimit());
+    this.#loop = new ServeLoop(options.serving, {
+      peerId: this.id,
+      write: (frame) => this.#write(frame),
+      answered: () => {
+        this.#answeredThemAt ??= this.#clock.monotonic();
+      },
+      misbehaved: (failure, text) => this.fail(failure, text),
+    });
+  }
+
+  get isGone(): boolean {
+    return this.#gone;
+  }
+  get isEnding(): boolean {
+    return this.#ending !== undefined;
+  }
+  get bytesIn(): number {
+    return this.#bytesIn;
+  }
+  get bytesOut(): number {
+    return this.#bytesOut;
+  }
+  /** ms on the monotonic clock of the last byte that arrived. */
+  get lastReadAt(): number {
+    return this.#lastReadAt;
+  }
+  /** ms without a message in either direction. */
+  idleMs(): number {
+    return this.#clock.monotonic() - this.#lastTrafficAt;
+  }
+  get probing(): boolean {
+    return this.#probe !== undefined;
+  }
+
+  /** Starts reading and serving. Call once, before anything else can arrive. */
+  run(): void {
+    this.#reading ??= this.#read();
+  }
+
+  /** Resolves when the stream is gone and its loops have come to rest. */
+  async finished(): Promise<void> {
+    await this.#reading;
+    await this.#loop.stop();
+  }
+
+  /**
+   * Sends a request that the owner will match. The answer is owed from now on.
+   *
+   * @throws {HsyncError} WRITE_FAILED, fault TRANSPORT: the stream is gone then.
+   */
+  async ask(id: bigint, type: RequestType, frame: Uint8Array): Promise<void> {
+    if (this.#owed.size >= MAX_OWED) {
+      const oldest = this.#owed.keys().next();
+      if (!oldest.done) this.#owed.delete(oldest.value);
+    }
+    this.#owed.set(id, !SMALL_ANSWERS.has(type));
+    await this.#write(frame);
+  }
+
+  /**
+   * Asks for the peer's height: the first exchange of a stream, and its sign of life later. One at a time; a second
+   * caller shares the first one's answer.
+   *
+   * @throws {HsyncError} PROBE_SILENT (fault REFUSED) without an answer in 15 s; HEIGHT_ABSURD or RESPONSE_TYPE for
+   *   a bad one; the transport's error when the stream ends. The stream itself stays: the owner decides.
+   */
+  probe(): Promise<number> {
+    if (this.#gone) return Promise.reject(this.#goneError("probing"));
+    if (this.#probe !== undefined) return this.#probe.promise;
+    const id = this.#newId();
+    const { probe, frame } = probeRequest(id, this.#clock, PROBE_TIMEOUT_MS, this.id, () => {
+      if (this.#probe === probe) this.#probe = undefined;
+    });
+    this.#probe = probe;
+    this.#serving.meter.clientRequest("getBlockNumber");
+    // A failed write ends the stream, and that settles the probe.
+    this.ask(id, "getBlockNumber", frame).catch(() => {});
+    return probe.promise;
+  }
+
+  /**
+   * Ends the stream in the orderly way: once one exchange is complete and settled, at the latest after the time that
+   * a refused stream is kept. Until then it is served.
+   */
+  end(failure: FailureName, text: string): void {
+    if (this.#gone || this.#ending !== undefined) return;
+    const now = this.#clock.monotonic();
+    const by = this.p2p.direction === "in" ? now + REFUSED_LINGER_MS : this.openedAt + PROBE_TIMEOUT_MS;
+    this.#ending = { failure, text, by: Math.max(by, now) };
+    this.check();
+  }
+
+  /** Ends the stream now, because it is of no more use: broken, closed by the peer, or hostile. */
+  fail(failure: FailureName, text: string): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    const end: StreamEnd = { failure, fault: FAILURES[failure].fault, text };
+    this.p2p.reset(text);
+    this.#probe?.fail(new HsyncError(failure, text, { fault: end.fault, streamId: this.id }));
+    this.#probe = undefined;
+    void this.#loop.stop();
+    this.#owner.gone(this, end);
+  }
+
+  /** Time-dependent rules: stalled frames and writes, orderly ends. Called every second. */
+  check(): void {
+    if (this.#gone) return;
+    const now = this.#clock.monotonic();
+    if (this.#ending !== undefined && (this.#exchanged(now) || now >= this.#ending.by)) {
+      this.fail(this.#ending.failure, this.#ending.text);
+      return;
+    }
+    if (this.#frames.midFrame) {
+      const held = this.#frames.pendingBytes;
+      if (now - this.#progressAt >= PROGRESS_TIMEOUT_MS) {
+        this.#readFailed("FRAME_STALLED", `a frame stopped after ${held} bytes`);
+        return;
+      }
+      if (now - this.#frameStartedAt >= FRAME_TIMEOUT_MS) {
+        this.#readFailed(
+          "FRAME_STALLED",
+          `a frame took longer than ${FRAME_TIMEOUT_MS / 1000} s (${held} bytes)`,
+        );
+        return;
+      }
+    }
+    if (this.#writing.some((w) => now >= w.deadline)) {
+      this.#serving.meter.writeFailed("timeout");
+      this.fail("WRITE_FAILED", "the peer does not take what we send");
+    }
+  }
+
+  /** True once resetting the stream cannot hurt the other side any more (§2.8). */
+  #exchanged(now: number): boolean {
+    return this.#answeredUs ||
+      (this.#answeredThemAt !== undefined && now - this.#answeredThemAt >= SETTLE_MS);
+  }
+
+  #frameLimit(): number {
+    for (const big of this.#owed.values()) if (big) return MAX_FRAME_BYTES;
+    return MAX_UNASKED_FRAME_BYTES;
+  }
+
+  #goneError(what: string): HsyncError {
+    return new HsyncError("STREAM_REMOVED", `${what}: the stream is gone`, {
+      streamId: this.id,
+      retryable: true,
+    });
+  }
+
+  async #write(frame: Uint8Array): Promise<void> {
+    if (this.#gone) throw this.#goneError("writing");
+    const now = this.#clock.monotonic();
+    const entry = { deadline: now + WRITE_BASE_MS + frame.length / WRITE_BYTES_PER_MS };
+    this.#writing.push(entry);
+    try {
+      await this.p2p.write(frame);
+    } catch (cause) {
+      this.#serving.meter.writeFailed(isAbort(cause) ? "canceled" : "write_failed");
+      const error = asHsyncError(cause);
+      this.fail("WRITE_FAILED", error.message);
+      throw new HsyncError("WRITE_FAILED", `write bytes: ${error.message}`, {
+        fault: "TRANSPORT",
+        streamId: this.id,
+        retryable: true,
+        cause,
+      });
+    } finally {
+      this.#writing = this.#writing.filter((w) => w !== entry);
+    }
+    this.#bytesOut += frame.length;
+    this.#lastTrafficAt = this.#clock.monotonic();
+    this.#serving.meter.wrote(frame.length);
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const chunk of this.p2p.source) {
+        if (this.#gone) return;
+        this.#arrived(chunk.length);
+        for (const message of this.#frames.push(chunk)) {
+          const busy = this.#message(message);
+          if (busy !== undefined) await busy;
+          if (this.#gone) return;
+          this.#frameStartedAt = this.#progressAt = this.#clock.monotonic();
+          this.#progressBytes = 0;
+        }
+        this.#noteProgress();
+      }
+      this.fail("PEER_CLOSED", "the peer closed the stream");
+    } catch (cause) {
+      if (this.#gone) return;
+      const error = asHsyncError(cause);
+      if (error.code === "FRAME_TOO_LONG" || error.code === "MESSAGE_MALFORMED") {
+        this.#readFailed(error.code, error.message);
+      } else {
+        this.#readFailed("READ_FAILED", error.message);
+      }
+    }
+  }
+
+  #readFailed(failure: FailureName, text: string): void {
+    this.#serving.meter.readFailed(FAILURES[failure].error);
+    this.fail(failure, text);
+  }
+
+  #arrived(bytes: number): void {
+    const now = this.#clock.monotonic();
+    if (!this.#frames.midFrame) {
+      this.#frameStartedAt = this.#progressAt = now;
+      this.#progressBytes = 0;
+    }
+    this.#bytesIn += bytes;
+    this.#lastReadAt = now;
+    this.#serving.meter.read(bytes);
+  }
+
+  #noteProgress(): void {
+    const held = this.#frames.pendingBytes;
+    if (held - this.#progressBytes < PROGRESS_BYTES) return;
+    this.#progressBytes = held;
+    this.#progressAt = this.#clock.monotonic();
+    this.#owner.progress(this);
+  }
+
+  /** @returns a promise when reading has to wait (back-pressure). */
+  #message(bytes: Uint8Array): Promise<void> | undefined {
+    const head = scanMessage(bytes);
+    this.#lastTrafficAt = this.#clock.monotonic();
+    this.#serving.meter.readMessage();
+    if (head.kind === "empty") return undefined;
+    if (head.kind === "request") {
+      if (this.#gone) return undefined;
+      const message = decodeMessage(bytes);
+      const request = message.kind === "request" ? message.request : undefined;
+      return this.#loop.offer(head.id, request, bytes.length);
+    }
+    this.#answer(head.id, bytes);
+    return undefined;
+  }
+
+  #answer(id: bigint, bytes: Uint8Array): void {
+    if (!this.#owed.delete(id)) {
+      this.#unasked();
+      return;
+    }
+    this.#answeredUs = true;
+    const probe = this.#probe?.id === id ? this.#probe : undefined;
+    if (probe === undefined && !this.#owner.expects(this, id)) return;
+    const message = decodeMessage(bytes);
+    const response = message.kind === "response" ? message.response : undefined;
+    if (probe === undefined) {
+      this.#owner.response(this, id, response);
+      return;
+    }
+    const height = readHeight(response, this.#heightBound(), this.id);
+    if (typeof height === "number") {
+      this.#serving.meter.clientDone("getBlockNumber", this.#clock.monotonic() - probe.sentAt);
+      this.#owner.height(this, height);
+      probe.answer(height);
+    } else {
+      probe.fail(height);
+    }
+  }
+
+  /** An answer to nothing: tolerated now and then, since it may be our forgetting. */
+  #unasked(): void {
+    const now = this.#clock.monotonic();
+    this.#unsolicited = this.#unsolicited.filter((at) => now - at < 60_000);
+    this.#unsolicited.push(now);
+    if (this.#unsolicited.length > UNSOLICITED_PER_MINUTE) {
+      this.fail(
+        "UNSOLICITED",
+        `${this.#unsolicited.length} answers within a minute to questions never asked`,
+      );
+    }
+  }
+}

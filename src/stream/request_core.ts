@@ -1,0 +1,411 @@
+/**
+ * The request manager's decisions, without clock, network or promises: (state, event) → effects.
+ *
+ * Why it exists: who gets the next free stream, what happens to a request whose stream dies, and when somebody is to
+ * blame are questions for tables in tests, not for timing (sync-protocol.md §4; DESIGN.md rule 10). What must stay
+ * true: a request is in exactly one place (a queue or in flight) until it is settled once; a stream carries one
+ * request at a time; and nothing is held up by a request that cannot go.
+ */
+import { MAX_WAITING, NO_STREAM_TIMEOUT_MS, SCAN_LIMIT } from "./constants.ts";
+import type { RequestType } from "./message.ts";
+import type { RequestEffect, RequestEvent, RequestSpec } from "./request_events.ts";
+import { WaitingList } from "./waiting_list.ts";
+
+interface Waiting {
+  readonly key: number;
+  readonly spec: RequestSpec;
+  readonly since: number;
+}
+
+interface Pending {
+  readonly spec: RequestSpec;
+  readonly id: bigint;
+  readonly sentAt: number;
+  readonly hardAt: number;
+  idleAt: number;
+}
+
+interface Stream {
+  readonly instance: number;
+  readonly peer: string;
+  failures: number;
+  lastUsed: number;
+  latencyMs: number;
+  pending: Pending | undefined;
+  draining: boolean;
+  /** After a time-out: not used until a probe is answered. */
+  doubtful: boolean;
+  pausedUntil: number;
+  readonly unsupported: Set<RequestType>;
+  /** Requests that we gave up while the peer may still be working on them, and until when we remember them. */
+  readonly abandoned: Map<bigint, number>;
+}
+
+/** A low request that has waited this long goes before the high ones, every other time (T-19: no starvation). */
+const STARVING_MS = 2_500;
+/** A peer that still works on this many requests we gave up gets no new one. */
+const MAX_ABANDONED = 2;
+
+export class RequestCore {
+  readonly #high = new WaitingList<Waiting>(MAX_WAITING);
+  readonly #low = new WaitingList<Waiting>(MAX_WAITING);
+  readonly #streams = new Map<number, Stream>();
+  /** Request key to the stream that works on it. */
+  readonly #pending = new Map<number, Stream>();
+  readonly #suspended = new Map<string, number>();
+  readonly #newId: () => bigint;
+  #noStreamSince: number;
+  #servedStarving = false;
+  #stopped = false;
+
+  /** @param newId gives a request id that no pending request has. @param now ms on the monotonic clock. */
+  constructor(newId: () => bigint, now: number) {
+    this.#newId = newId;
+    this.#noStreamSince = now;
+  }
+
+  get waitingHigh(): number {
+    return this.#high.size;
+  }
+  get waitingLow(): number {
+    return this.#low.size;
+  }
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+  get connected(): number {
+    let n = 0;
+    for (const s of this.#streams.values()) if (!s.draining) n++;
+    return n;
+  }
+  available(now: number): number {
+    let n = 0;
+    for (const s of this.#streams.values()) if (this.#idle(s, now)) n++;
+    return n;
+  }
+  /** ms that the oldest waiting request has waited; 0 when none waits. */
+  oldestWaitMs(now: number): number {
+    const starts = [this.#high.first(), this.#low.first()].flatMap((w) => w === undefined ? [] : [w.since]);
+    return starts.length === 0 ? 0 : now - Math.min(...starts);
+  }
+  /** Failure counts of the connected streams. */
+  failureCounts(): number[] {
+    return [...this.#streams.values()].filter((s) => !s.draining).map((s) => s.failures);
+  }
+  /** What the stream works on now. */
+  working(instance: number): RequestType | undefined {
+    return this.#streams.get(instance)?.pending?.spec.type;
+  }
+  isSuspended(peer: string, now: number): boolean {
+    return now < (this.#suspended.get(peer) ?? 0);
+  }
+  /** True when an answer with this id on this stream belongs to a pending request. */
+  expects(instance: number, id: bigint): boolean {
+    return this.#streams.get(instance)?.pending?.id === id;
+  }
+  /** The pending request with this id on this stream. */
+  keyOf(instance: number, id: bigint): number | undefined {
+    const pending = this.#streams.get(instance)?.pending;
+    return pending?.id === id ? pending.spec.key : undefined;
+  }
+
+  /** Takes an event and says what is to be done. `now` is ms on the monotonic clock. */
+  step(now: number, event: RequestEvent): RequestEffect[] {
+    const out: RequestEffect[] = [];
+    this.#handle(now, event, out);
+    if (!this.#stopped && event.type !== "progress") this.#dispatch(now, out, Number.MAX_SAFE_INTEGER);
+    return out;
+  }
+
+  /** The safety net: hands out at most `batch` requests. */
+  throttle(now: number, batch: number): RequestEffect[] {
+    const out: RequestEffect[] = [];
+    if (!this.#stopped) this.#dispatch(now, out, batch);
+    return out;
+  }
+
+  #handle(now: number, event: RequestEvent, out: RequestEffect[]): void {
+    switch (event.type) {
+      case "submit":
+        return this.#submit(now, event.spec, out);
+      case "cancel":
+        return this.#cancel(now, event.key, out);
+      case "writeFailed":
+        return this.#writeFailed(now, event.key, out);
+      case "deliver":
+        return this.#deliver(now, event.instance, event.id, out);
+      case "progress": {
+        const pending = this.#streams.get(event.instance)?.pending;
+        if (pending !== undefined) pending.idleAt = now + pending.spec.idleMs;
+        return;
+      }
+      case "added":
+        this.#streams.set(event.instance, {
+          instance: event.instance,
+          peer: event.peer,
+          failures: event.failures,
+          lastUsed: -1,
+          latencyMs: 0,
+          pending: undefined,
+          draining: false,
+          doubtful: false,
+          pausedUntil: 0,
+          unsupported: new Set(),
+          abandoned: new Map(),
+        });
+        return;
+      case "drain": {
+        const stream = this.#streams.get(event.instance);
+        if (stream === undefined) return;
+        stream.draining = true;
+        this.#afterDrain(stream, out);
+        return;
+      }
+      case "removed":
+        return this.#removed(now, event.instance, out);
+      case "revived": {
+        const stream = this.#streams.get(event.instance);
+        if (stream !== undefined) stream.doubtful = false;
+        return;
+      }
+      case "pause": {
+        const stream = this.#streams.get(event.instance);
+        if (stream !== undefined) stream.pausedUntil = Math.max(stream.pausedUntil, now + event.ms);
+        return;
+      }
+      case "unsupported":
+        this.#streams.get(event.instance)?.unsupported.add(event.request);
+        return this.#failIneligible(now, out);
+      case "failures":
+        for (const s of this.#streams.values()) if (s.peer === event.peer) s.failures = event.count;
+        return;
+      case "suspend":
+        this.#suspended.set(event.peer, now + event.ms);
+        return this.#failIneligible(now, out);
+      case "tick":
+        return this.#tick(now, out);
+      case "stop":
+        return this.#stop(now, out);
+    }
+  }
+
+  #queue(spec: RequestSpec): WaitingList<Waiting> {
+    return spec.priority === "high" ? this.#high : this.#low;
+  }
+
+  #submit(now: number, spec: RequestSpec, out: RequestEffect[]): void {
+    if (this.#stopped) out.push({ type: "failed", key: spec.key, failure: "CLOSED" });
+    else if (this.#hopeless(spec, now)) {
+      out.push({ type: "failed", key: spec.key, failure: "NO_ELIGIBLE_STREAM" });
+    } else if (this.#queue(spec).full) out.push({ type: "failed", key: spec.key, failure: "QUEUE_FULL" });
+    else this.#queue(spec).push({ key: spec.key, spec, since: now });
+  }
+
+  /** Takes a pending request off its stream, which stays in doubt about the answer. */
+  #abandon(stream: Stream, pending: Pending): void {
+    stream.pending = undefined;
+    this.#pending.delete(pending.spec.key);
+    stream.abandoned.set(pending.id, pending.hardAt);
+  }
+
+  #cancel(now: number, key: number, out: RequestEffect[]): void {
+    const stream = this.#pending.get(key);
+    const pending = stream?.pending;
+    if (stream !== undefined && pending !== undefined) {
+      this.#abandon(stream, pending);
+      const ms = now - pending.sentAt;
+      out.push({
+        type: "failed",
+        key,
+        failure: "CANCELLED",
+        peer: stream.peer,
+        instance: stream.instance,
+        ms,
+      });
+      this.#afterDrain(stream, out);
+    } else if (this.#high.delete(key) || this.#low.delete(key)) {
+      out.push({ type: "failed", key, failure: "CANCELLED" });
+    }
+  }
+
+  #writeFailed(now: number, key: number, out: RequestEffect[]): void {
+    const stream = this.#pending.get(key);
+    const pending = stream?.pending;
+    if (stream === undefined || pending === undefined) return;
+    // The stream itself ends now, so it is left unusable and not made available again (§4.3).
+    stream.doubtful = true;
+    this.#abandon(stream, pending);
+    const ms = now - pending.sentAt;
+    out.push({
+      type: "failed",
+      key,
+      failure: "WRITE_FAILED",
+      peer: stream.peer,
+      instance: stream.instance,
+      ms,
+    });
+  }
+
+  #deliver(now: number, instance: number, id: bigint, out: RequestEffect[]): void {
+    const stream = this.#streams.get(instance);
+    const pending = stream?.pending;
+    if (stream === undefined) return;
+    if (pending?.id !== id) {
+      stream.abandoned.delete(id);
+      return;
+    }
+    stream.pending = undefined;
+    this.#pending.delete(pending.spec.key);
+    const ms = now - pending.sentAt;
+    stream.latencyMs = stream.latencyMs === 0 ? ms : stream.latencyMs * 0.8 + ms * 0.2;
+    out.push({ type: "answered", key: pending.spec.key, instance, peer: stream.peer, ms });
+    this.#afterDrain(stream, out);
+  }
+
+  #afterDrain(stream: Stream, out: RequestEffect[]): void {
+    if (stream.draining && stream.pending === undefined) {
+      out.push({ type: "drained", instance: stream.instance });
+    }
+  }
+
+  #removed(now: number, instance: number, out: RequestEffect[]): void {
+    const stream = this.#streams.get(instance);
+    if (stream === undefined) return;
+    this.#streams.delete(instance);
+    if (this.#streams.size === 0) this.#noStreamSince = now;
+    const pending = stream.pending;
+    if (pending !== undefined) {
+      this.#pending.delete(pending.spec.key);
+      const { peer } = stream;
+      const ms = now - pending.sentAt;
+      out.push({ type: "failed", key: pending.spec.key, failure: "STREAM_REMOVED", peer, instance, ms });
+    }
+    this.#failIneligible(now, out);
+  }
+
+  #tick(now: number, out: RequestEffect[]): void {
+    for (const stream of this.#streams.values()) {
+      for (const [id, until] of stream.abandoned) if (now >= until) stream.abandoned.delete(id);
+      const pending = stream.pending;
+      if (pending === undefined || now < Math.min(pending.hardAt, pending.idleAt)) continue;
+      this.#abandon(stream, pending);
+      stream.doubtful = true;
+      const { peer, instance } = stream;
+      const { key, type } = pending.spec;
+      out.push({ type: "failed", key, failure: "REQUEST_TIMEOUT", peer, instance, ms: now - pending.sentAt });
+      out.push({ type: "timedOut", instance, peer, what: type });
+      this.#afterDrain(stream, out);
+    }
+    for (const [peer, until] of this.#suspended) if (now >= until) this.#suspended.delete(peer);
+    const noStream = this.#streams.size === 0;
+    for (const queue of [this.#high, this.#low]) {
+      for (const { key, spec, since } of [...queue.values()]) {
+        const alone = noStream && now >= Math.max(this.#noStreamSince, since) + NO_STREAM_TIMEOUT_MS;
+        if (!alone && now < since + spec.waitMs) continue;
+        queue.delete(key);
+        out.push({ type: "failed", key, failure: noStream ? "NO_STREAM" : "WAIT_TIMEOUT" });
+      }
+    }
+  }
+
+  #stop(now: number, out: RequestEffect[]): void {
+    this.#stopped = true;
+    for (const [key, stream] of this.#pending) {
+      const ms = now - (stream.pending?.sentAt ?? now);
+      out.push({ type: "failed", key, failure: "CLOSED", peer: stream.peer, instance: stream.instance, ms });
+      stream.pending = undefined;
+    }
+    this.#pending.clear();
+    for (const queue of [this.#high, this.#low]) {
+      for (const { key } of [...queue.values()]) {
+        queue.delete(key);
+        out.push({ type: "failed", key, failure: "CLOSED" });
+      }
+    }
+  }
+
+  /** True when the stream may serve this request, now or later. */
+  #allowed(spec: RequestSpec, stream: Stream, now: number): boolean {
+    if (stream.draining || stream.unsupported.has(spec.type)) return false;
+    if (spec.whitelist !== undefined && !spec.whitelist.has(stream.peer)) return false;
+    if (spec.blacklist?.has(stream.peer)) return false;
+    return spec.type === "getBlockNumber" || !this.isSuspended(stream.peer, now);
+  }
+
+  /**
+   * True when no stream that exists may ever serve it. Without any stream only a whitelist makes a request hopeless:
+   * anything else waits for streams to come.
+   */
+  #hopeless(spec: RequestSpec, now: number): boolean {
+    if (spec.whitelist === undefined && this.#streams.size === 0) return false;
+    for (const stream of this.#streams.values()) if (this.#allowed(spec, stream, now)) return false;
+    return true;
+  }
+
+  #failIneligible(now: number, out: RequestEffect[]): void {
+    for (const queue of [this.#high, this.#low]) {
+      for (const { key, spec } of [...queue.values()]) {
+        if (!this.#hopeless(spec, now)) continue;
+        queue.delete(key);
+        out.push({ type: "failed", key, failure: "NO_ELIGIBLE_STREAM" });
+      }
+    }
+  }
+
+  #idle(stream: Stream, now: number): boolean {
+    return stream.pending === undefined && !stream.draining && !stream.doubtful &&
+      now >= stream.pausedUntil &&
+      stream.abandoned.size < MAX_ABANDONED;
+  }
+
+  /** The best idle stream for a request: fewest failures, then least recently used, then quickest (§4.3). */
+  #pick(spec: RequestSpec, idle: ReadonlySet<Stream>, now: number): Stream | undefined {
+    let best: Stream | undefined;
+    for (const s of idle) {
+      if (!this.#allowed(spec, s, now)) continue;
+      if (best === undefined || better(s, best)) best = s;
+    }
+    return best;
+  }
+
+  #dispatch(now: number, out: RequestEffect[], batch: number): void {
+    if (this.#high.size + this.#low.size === 0) return;
+    const idle = new Set<Stream>();
+    for (const s of this.#streams.values()) if (this.#idle(s, now)) idle.add(s);
+    let left = batch;
+    const assign = ({ spec }: Waiting): "taken" | "passed" | "stop" => {
+      if (left <= 0 || idle.size === 0) return "stop";
+      const stream = this.#pick(spec, idle, now);
+      if (stream === undefined) return "passed";
+      left--;
+      idle.delete(stream);
+      this.#send(now, spec, stream, out);
+      return "taken";
+    };
+    const starving = this.#low.first();
+    if (starving !== undefined && now - starving.since >= STARVING_MS && !this.#servedStarving) {
+      if (assign(starving) === "taken") {
+        this.#low.delete(starving.key);
+        this.#servedStarving = true;
+      }
+    }
+    const before = left;
+    this.#high.offer(SCAN_LIMIT, assign);
+    if (left < before || this.#high.size === 0) this.#servedStarving = false;
+    this.#low.offer(SCAN_LIMIT, assign);
+  }
+
+  #send(now: number, spec: RequestSpec, stream: Stream, out: RequestEffect[]): void {
+    const id = this.#newId();
+    stream.pending = { spec, id, sentAt: now, hardAt: now + spec.hardMs, idleAt: now + spec.idleMs };
+    stream.lastUsed = now;
+    this.#pending.set(spec.key, stream);
+    out.push({ type: "send", key: spec.key, instance: stream.instance, id });
+  }
+}
+
+function better(a: Stream, b: Stream): boolean {
+  if (a.failures !== b.failures) return a.failures < b.failures;
+  if (a.lastUsed !== b.lastUsed) return a.lastUsed < b.lastUsed;
+  return a.latencyMs < b.latencyMs;
+}

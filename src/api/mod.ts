@@ -1,2 +1,23 @@
 /** Metrics, HTTP, status, and the contract between commands and node. */
 export * from "./surface.ts";
+export * from "./label_values.ts";
+export { CATALOGUE, GUIDE_METRICS, type MetricSpec } from "./catalogue.ts";
+export { Metrics, METRICS_CONTENT_TYPE, type MetricsOptions } from "./metrics.ts";
+export {
+  type BuildInfo,
+  EventLoopMonitor,
+  type ProcessFigures,
+  readProcess,
+  reportProcess,
+} from "./process_metrics.ts";
+export * from "./status_types.ts";
+export {
+  buildStatus,
+  type HeightReport,
+  IN_SYNC_MAX_AGE_SECONDS,
+  IN_SYNC_TOLERANCE,
+  targetOf,
+} from "./status.ts";
+export { healthLine, notReadyReason, progressOf, redactStatus, reportStatus } from "./status_views.ts";
+export { createHandler, type RouteOptions, type StatusProvider } from "./routes.ts";
+export { type HttpServer, serveHttp } from "./http.ts";

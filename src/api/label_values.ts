@@ -1,0 +1,126 @@
+/**
+ * The closed lists of label values (config-cli-metrics.md §3.1, §3.5, §8.5).
+ *
+ * Why it exists: a label that takes free text makes a series per text; the Go node puts peer ids into labels. What
+ * must stay true: nothing outside these lists ever becomes the value of one of these labels.
+ */
+
+/** Label `error`. */
+export const ERROR_VALUES = [
+  "timeout",
+  "canceled",
+  "no_streams",
+  "not_enough_streams",
+  "queue_full",
+  "stream_closed",
+  "write_failed",
+  "decode",
+  "oversize",
+  "bad_response",
+  "empty_response",
+  "zero_hash",
+  "hash_mismatch",
+  "bad_parent",
+  "bad_signature",
+  "bad_body",
+  "rate_limited",
+  "execution",
+  "storage",
+  "other",
+] as const;
+
+/** Label `reason` of removed streams. */
+export const REASON_VALUES = [
+  "read_failed",
+  "write_failed",
+  "handle_request_failed",
+  "too_many_failures",
+  "nil_hashes",
+  "extra_hashes",
+  "zero_hashes",
+  "block_number_failed",
+  "empty_blocks",
+  "unexpected_blocks",
+  "invalid_blocks",
+  "sanity_check",
+  "peer_closed",
+  "protocol_mismatch",
+  "rate_violation",
+  "over_capacity",
+  "shutdown",
+  "other",
+] as const;
+
+/** Label `request_type` on the asking side. The first five are the ones hsync sends. */
+export const CLIENT_REQUEST_TYPES = [
+  "getBlockNumber",
+  "getBlockHashes",
+  "getBlocksByNumber",
+  "getBlocksByHashes",
+  "getReceipts",
+  "getNodeData",
+  "getAccountRange",
+  "getStorageRanges",
+  "getByteCodes",
+  "getTrieNodes",
+] as const;
+
+/** Label `request_type` on the answering side: the names differ in the Go node, and dashboards know them so. */
+export const SERVER_REQUEST_TYPES = [
+  "getBlockNumber",
+  "getBlockHashes",
+  "getBlocksByNumber",
+  "getBlocksByHashes",
+  "getReceipts",
+  "getNodeData",
+  "getAccountRangeRequest",
+  "getStorageRangesRequest",
+  "getByteCodesRequest",
+  "getTrieNodesRequest",
+  "unknown",
+] as const;
+
+/** Label `stage`, in the order of a cycle. */
+export const STAGE_VALUES = [
+  "Heads",
+  "SyncEpoch",
+  "ShortRange",
+  "BlockHashes",
+  "BlockBodies",
+  "States",
+  "Finish",
+] as const;
+export type StageName = typeof STAGE_VALUES[number];
+
+/** Label `code`: the answers to "why am I not syncing?" (§8.5). */
+export const DIAGNOSIS_CODES = [
+  "CLIENT_DISABLED",
+  "BOOTNODES_UNRESOLVED",
+  "NO_CONNECTIVITY",
+  "PORT_UNREACHABLE",
+  "NO_PEERS_FOUND",
+  "PROTOCOL_REFUSED",
+  "STREAMS_BELOW_INIT",
+  "STREAMS_BELOW_MIN",
+  "ALL_IN_COOLDOWN",
+  "PEERS_BEHIND",
+  "TARGET_UNKNOWN",
+  "RANGE_UNAVAILABLE",
+  "BAD_BLOCK",
+  "IMPORT_TOO_SLOW",
+  "RATE_LIMITED",
+  "DISK_LOW",
+  "CLOCK_SKEW",
+  "FD_LIMIT",
+  "MEMORY_PRESSURE",
+  "IDLE_IN_SYNC",
+] as const;
+export type DiagnosisCode = typeof DIAGNOSIS_CODES[number];
+
+/** What a label may hold: one of a list, one of those registered at run time, or text of our own making. */
+export type LabelDomain = readonly string[] | "topic" | "shard" | "own";
+
+/** `shard`: the chain this node follows; `beacon`: the epoch chain that a node of another shard keeps beside it. */
+export const CHAIN_VALUES = ["shard", "beacon"] as const;
+export const PHASE_VALUES = ["hashes", "bodies", "insert"] as const;
+export const REQUIRED_KINDS = ["min", "init", "soft", "hard", "high"] as const;

@@ -6,7 +6,13 @@
  * when both halves said yes, for the committee of the block's own epoch and shard.
  */
 import { HsyncError, to0x } from "../base/mod.ts";
-import type { CertificateFault, CertificateInput, CertificateVerdict, CommitteeKeys } from "../crypto/mod.ts";
+import type {
+  Bls,
+  CertificateFault,
+  CertificateInput,
+  CertificateVerifier,
+  CommitteeKeys,
+} from "../crypto/mod.ts";
 import { commitPayload, formatDec } from "../chain/mod.ts";
 import type { CommitSig } from "../chain/mod.ts";
 import type { EpochCommittee } from "./committee.ts";
@@ -31,14 +37,14 @@ export interface CertificatePlan {
   readonly tally: QuorumTally;
 }
 
-/** Does the curve work; both a single-threaded implementation and a worker pool fit. */
-export interface CertificateVerifier {
-  /** One verdict for each input, in order; throws only for what is no fault of the input. */
-  verifyCertificates(
-    keys: CommitteeKeys,
-    inputs: readonly CertificateInput[],
-    signal?: AbortSignal,
-  ): Promise<readonly CertificateVerdict[]> | readonly CertificateVerdict[];
+/** Does the curve work: the worker pool, or one thread through `inThread`. */
+export type BatchVerifier = Pick<CertificateVerifier, "verifyBatch">;
+
+/** A verifier that computes where it is called, blocking the thread: for commands and tests, not for a running node. */
+export function inThread(bls: Pick<Bls, "verifyCertificates">): BatchVerifier {
+  return {
+    verifyBatch: (keys, inputs) => Promise.resolve(bls.verifyCertificates(keys, inputs)),
+  };
 }
 
 function refuse(block: SignedBlock, code: string, why: string): HsyncError {
@@ -125,7 +131,7 @@ export function certificateError(plan: CertificatePlan, reason: CertificateFault
  */
 export async function verifyPlans(
   plans: readonly CertificatePlan[],
-  verifier: CertificateVerifier,
+  verifier: BatchVerifier,
   signal?: AbortSignal,
 ): Promise<Array<HsyncError | undefined>> {
   const groups = new Map<CommitteeKeys, number[]>();
@@ -138,7 +144,7 @@ export async function verifyPlans(
   await Promise.all(
     [...groups].map(async ([keys, places]) => {
       const members = places.map((place) => plans[place] as CertificatePlan);
-      const verdicts = await verifier.verifyCertificates(keys, members.map((plan) => plan.input), signal);
+      const verdicts = await verifier.verifyBatch(keys, members.map((plan) => plan.input), signal);
       for (const [i, plan] of members.entries()) {
         const verdict = verdicts[i];
         if (verdict === undefined || verdicts.length !== members.length) {
@@ -157,7 +163,7 @@ export async function verifyPlans(
 /** {@link verifyPlans} for one certificate. @throws {HsyncError} the refusal, fault DATA. */
 export async function verifyPlan(
   plan: CertificatePlan,
-  verifier: CertificateVerifier,
+  verifier: BatchVerifier,
   signal?: AbortSignal,
 ): Promise<void> {
   const [error] = await verifyPlans([plan], verifier, signal);

@@ -18,11 +18,29 @@ export {
   type LoadShardState,
 } from "./committee_book.ts";
 export {
+  type BatchVerifier,
   certificateError,
   type CertificatePlan,
-  type CertificateVerifier,
+  inThread,
   planCertificate,
   type SignedBlock,
   verifyPlan,
   verifyPlans,
 } from "./certificate_check.ts";
+export {
+  checkBeaconState,
+  checkHeader,
+  HEADER_RULES,
+  type HeaderContext,
+  type HeaderOddity,
+  type HeaderRule,
+} from "./header_rules.ts";
+export {
+  type Anchor,
+  AnchorBook,
+  type AnchorLists,
+  type AnchorVerdict,
+  builtInAnchors,
+  type KnownBad,
+  parseAnchorLists,
+} from "./anchors.ts";

@@ -18,6 +18,7 @@ import {
   type HeaderFields,
   joinCommitSig,
   makeHeader,
+  shardStateHash,
   transactionsRoot,
 } from "../../src/chain/mod.ts";
 import { type EpochCommittee, epochCommittee } from "../../src/consensus/mod.ts";
@@ -134,9 +135,9 @@ export class ChainBuilder {
 
   /** True when an honest chain's block at this height hands over to the next epoch. */
   endsEpoch(number: number, epoch: number): boolean {
-    const { schedule } = this.network.params;
-    if (this.shardId === 0) return schedule.isLastBlock(number);
-    // Other shards end an epoch some blocks after the beacon chain would, a different number each time.
+    const { schedule, isStaking } = this.network.params;
+    if (this.shardId === 0 || !isStaking(epoch + 1)) return schedule.isLastBlock(number);
+    // From staking on other shards wait for the beacon chain, and so end an epoch some blocks later.
     const length = schedule.lastBlock(epoch) - schedule.firstBlock(epoch) + 1;
     const late = this.network.random(EPOCH_END, this.shardId, epoch).int(Math.min(4, length));
     return number === schedule.lastBlock(epoch) + late;
@@ -217,7 +218,9 @@ export class ChainBuilder {
       shardId: this.shardId,
       lastCommitSignature: parent.commitSig.subarray(0, 96),
       lastCommitBitmap: parent.commitSig.subarray(96),
-      shardStateHash: new Uint8Array(32),
+      shardStateHash: version !== "v3" && ends
+        ? shardStateHash(this.network.shardState(epoch + 1).committees)
+        : new Uint8Array(32),
       vrf: version !== "v0" && params.isActive("vrf", epoch) ? this.#random.bytes(128) : EMPTY,
       vdf: EMPTY,
       shardState: ends ? encodeShardState(this.network.shardState(epoch + 1)) : EMPTY,

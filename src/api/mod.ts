@@ -18,6 +18,19 @@ export {
   IN_SYNC_TOLERANCE,
   targetOf,
 } from "./status.ts";
-export { healthLine, notReadyReason, progressOf, redactStatus, reportStatus } from "./status_views.ts";
+export {
+  healthLine,
+  logProgressLines,
+  notReadyReason,
+  progressOf,
+  redactStatus,
+  reportStatus,
+} from "./status_views.ts";
 export { createHandler, type RouteOptions, type StatusProvider } from "./routes.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
+export { jsonLine } from "./log_json.ts";
+export { limitRepeats } from "./log_repeat.ts";
+export { LogFile, type LogFileOptions } from "./log_file.ts";
+export { type LogSinks, type LogTarget, openLogSinks } from "./log_sinks.ts";
+export { BUILD, type FullBuildInfo } from "./build_info.ts";
+export { ageText, bannerLines, type BannerParts } from "./banner.ts";

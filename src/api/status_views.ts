@@ -141,3 +141,20 @@ export function reportStatus(metrics: Metrics, status: () => StatusDocument): Ca
     metrics.set("hmy_event_loop_lag_seconds", {}, (doc.process.eventLoopLagMsP99 ?? 0) / 1000);
   });
 }
+
+/** The four lines of `LogProgress`, in the Go node's wording (§4.4). */
+export function logProgressLines(doc: StatusDocument): string[] {
+  const target = doc.sync.target?.height ?? doc.sync.current.height;
+  const stage = (name: string) => doc.sync.stages.find((s) => s.name === name);
+  const speed = (value: number | undefined | null) => `${(value ?? 0).toFixed(2)} blocks/s`;
+  const line = (what: string, name: string) => {
+    const at = stage(name);
+    return `${what}: ${at?.height ?? doc.sync.current.height} / ${target} ( ${speed(at?.perSecond)} )`;
+  };
+  return [
+    line("downloading block hash progress", "BlockHashes"),
+    line("downloaded blocks", "BlockBodies"),
+    line("insert blocks progress", "States"),
+    `sync speed: ${speed(doc.sync.rate.blocksPerSecond1m)}`,
+  ];
+}

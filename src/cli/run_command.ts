@@ -1,0 +1,38 @@
+/**
+ * `hsync run`: load the configuration, say what is worth saying, hand over to the node.
+ *
+ * Why it exists: the start of a node is where a wrong setting must show. What must stay true: notices are printed
+ * once, before anything else starts; nothing is written to the operator's file.
+ */
+import { loadConfig, type LoadedConfig, noticeLines } from "../config/mod.ts";
+import type { Command, CommandCall } from "./command.ts";
+
+/** Loads the configuration of a call. @throws {HsyncError} exit code 128 or 2 */
+export function load(call: CommandCall): LoadedConfig {
+  return loadConfig({ flags: call.flags });
+}
+
+export const runCommand: Command = {
+  name: "run",
+  usage: "[flags]",
+  help: "start the node (also without the word run)",
+  flags: [],
+  args: [0, 0],
+  run: async (call) => {
+    const loaded = load(call);
+    if (!loaded.config.run.quiet) {
+      for (const line of noticeLines(loaded.notices)) call.io.err(`notice: ${line}`);
+    }
+    return await (await call.node()).runNode(loaded, call.io);
+  },
+};
+
+export const demoCommand: Command = {
+  name: "demo",
+  usage: "",
+  help: "synchronise a recorded chain from four local nodes, in under a minute",
+  flags: ["json"],
+  args: [0, 0],
+  run: async (call) =>
+    await (await call.node()).runDemo({ json: call.flags.get("json")?.value === true }, call.io),
+};

@@ -143,6 +143,12 @@ export class ChainBuilder {
     return number === schedule.lastBlock(epoch) + late;
   }
 
+  /** The epoch that the next honest block has. */
+  epochAfterHead(): number {
+    const { header, number } = this.#head.block;
+    return number > 0 && header.shardState.length > 0 ? header.epoch + 1 : header.epoch;
+  }
+
   /** A certificate by the members of `committee` whose bits are set in `bitmap`. */
   certificate(block: Block, committee: Committee, bitmap: Uint8Array, staking: boolean): CommitSig {
     const secrets = committee.slots.filter((_, i) => ((bitmap[i >> 3] ?? 0) & (1 << (i & 7))) !== 0)
@@ -180,7 +186,7 @@ export class ChainBuilder {
     const parent = this.#head;
     const previous = parent.block.header;
     const number = parent.number + 1;
-    const epoch = parent.number > 0 && previous.shardState.length > 0 ? previous.epoch + 1 : previous.epoch;
+    const epoch = this.epochAfterHead();
     const { params } = this.network;
     const version = params.headerVersionAt(epoch);
     const ends = this.endsEpoch(number, epoch);

@@ -8,6 +8,7 @@ import { type BuilderOptions, type BuiltBlock, ChainBuilder } from "./chain_buil
 import { type TestNetwork, testNetwork, type TestNetworkOptions } from "./test_network.ts";
 
 export { type BlockChange, type BuilderOptions, type BuiltBlock, ChainBuilder } from "./chain_builder.ts";
+export { forgeNext, FORGERIES, type Forgery } from "./forgeries.ts";
 export { blsSigner, type ChainSigner } from "./signer.ts";
 export { type TestNetwork, testNetwork, type TestNetworkOptions } from "./test_network.ts";
 export { signedTransaction } from "./transactions.ts";

@@ -6,6 +6,7 @@ import { decodeBlock, type NetworkParams, splitCommitSig } from "../../src/chain
 import {
   checkHeader,
   CommitteeBook,
+  epochCommittee,
   inThread,
   planCertificate,
   verifyPlan,

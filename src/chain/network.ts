@@ -152,12 +152,22 @@ function devnetSize(overrides: NetworkOverrides): DevnetSize {
   return size;
 }
 
+/** The networks without overrides, made once: their genesis is then computed once, whoever asks. */
+const standard = new Map<NetworkName, NetworkParams>();
+
 /**
- * The parameters of a built-in network.
+ * The parameters of a built-in network; the same object every time when nothing is overridden.
  *
  * @throws {HsyncError} NETWORK_OVERRIDE when an override makes no sense.
  */
 export function networkParams(network: NetworkName, overrides: NetworkOverrides = {}): NetworkParams {
+  if (Object.keys(overrides).length > 0) return buildParams(network, overrides);
+  const known = standard.get(network) ?? buildParams(network, {});
+  standard.set(network, known);
+  return known;
+}
+
+function buildParams(network: NetworkName, overrides: NetworkOverrides): NetworkParams {
   return makeParams({
     name: network,
     ...FACTS[network],

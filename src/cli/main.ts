@@ -49,7 +49,10 @@ function findCommand(words: readonly string[]): { readonly command: Command; rea
       `hsync ${first} … takes ${names}`,
     );
   }
-  const guess = nearest(first, COMMANDS.filter((c) => c.hidden !== true).map((c) => c.name));
+  const guess = nearest(
+    first,
+    COMMANDS.filter((c) => c.hidden !== true).map((c) => c.name.split(" ")[0] ?? ""),
+  );
   throw usageError(
     "UNKNOWN_COMMAND",
     `there is no command ${JSON.stringify(first)}`,

@@ -59,6 +59,9 @@ export const FAILURES = {
   SHUTDOWN: verdict("NONE", "shutdown", "canceled"),
   /** No room, or the peer already has a better stream with us. */
   OVER_CAPACITY: verdict("NONE", "over_capacity", "other"),
+  /** The stream manager has already noted the fault; what is left is to end the stream. */
+  BANISHED: verdict("NONE", "other", "stream_closed"),
+  DROPPED: verdict("NONE", "other", "stream_closed"),
   /** The peer said that our request was above a cap: our bug. */
   PEER_CAP: verdict("NONE", "other", "other"),
   /** The peer does not offer this kind of request. */

@@ -92,6 +92,9 @@ export class RequestCore {
   failureCounts(): number[] {
     return [...this.#streams.values()].filter((s) => !s.draining).map((s) => s.failures);
   }
+  has(instance: number): boolean {
+    return this.#streams.has(instance);
+  }
   /** What the stream works on now. */
   working(instance: number): RequestType | undefined {
     return this.#streams.get(instance)?.pending?.spec.type;

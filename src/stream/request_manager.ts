@@ -151,8 +151,11 @@ export class RequestManager {
   added(instance: number, peer: string, failures: number): void {
     this.#step({ type: "added", instance, peer, failures });
   }
-  drain(instance: number): void {
+  /** @returns false when the stream is not known here, that is, carries nothing. */
+  drain(instance: number): boolean {
+    if (!this.#core.has(instance)) return false;
     this.#step({ type: "drain", instance });
+    return true;
   }
   removed(instance: number): void {
     this.#errorsInARow.delete(instance);

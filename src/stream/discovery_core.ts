@@ -1,0 +1,303 @@
+/**
+ * Whom to dial and when to look for more: the half of the stream manager that works on peers without a stream.
+ *
+ * Why it exists: a node that asks too often burns the network, one that asks too seldom stands alone; both have
+ * happened to the Go node (sync-protocol.md §3.5, §10.1 S5, S7, S13). What must stay true: at most 16 set-ups run at
+ * once, one discovery runs at a time, a peer is not dialled within seconds of the end of its last stream (§2.8), and
+ * a node below its hard cap never sleeps five minutes.
+ */
+import type { FaultClass } from "../base/mod.ts";
+import type { DiscoveredPeer } from "../p2p/mod.ts";
+import { DISCOVERY_COOLDOWN_MS, REOPEN_PAUSE_MS, SETUP_CONCURRENCY } from "./constants.ts";
+import type { DiscoveryTrigger, ManagerConfig, ManagerEffect, PeerOrigin } from "./manager_events.ts";
+import type { PeerBook } from "./peer_book.ts";
+
+/** What this half must know of the streams. */
+export interface StreamView {
+  /** True when a stream with the peer stands or is being probed. */
+  hasStream(peer: string): boolean;
+  activeCount(): number;
+}
+
+/** After a failed dial the peer is left alone for this long (§3.1). */
+const DIAL_COOLDOWN_MS = 60_000;
+/** The same during an outage of our own. */
+const OUTAGE_DIAL_COOLDOWN_MS = 5_000;
+/** How long after a mass disconnect we keep trying quickly. */
+const OUTAGE_MS = 5 * 60_000;
+const OUTAGE_RETRY_MS = 10_000;
+/** Waits between fruitless runs while there is no stream at all … */
+const ALONE_BACKOFF_MS = [1, 2, 4, 8, 16, 30, 60, 120, 300].map((s) => s * 1_000);
+/** … and while there are some, but fewer than the hard cap (§3.5). */
+const FEW_BACKOFF_MS = [30, 60, 120, 240, 300].map((s) => s * 1_000);
+/** Redials of a trusted peer after its transport has gone (§3.6). */
+const TRUSTED_BACKOFF_MS = [0, 5, 10, 20, 40, 60].map((s) => s * 1_000);
+/** Least time between two runs that somebody asks for by hand. */
+const MANUAL_PAUSE_MS = 5_000;
+const MAX_QUEUE = 256;
+
+interface Setup {
+  readonly startedAt: number;
+  readonly origin: PeerOrigin;
+}
+interface Candidate {
+  readonly peer: DiscoveredPeer;
+  readonly origin: PeerOrigin;
+}
+
+export class DiscoveryCore {
+  readonly #config: ManagerConfig;
+  readonly #book: PeerBook;
+  readonly #view: StreamView;
+  readonly #concurrency: number;
+  readonly #trusted: ReadonlyMap<string, DiscoveredPeer>;
+  /** Set-ups from dialling to the first exchange. */
+  readonly #setups = new Map<string, Setup>();
+  readonly #queue = new Map<string, Candidate>();
+  readonly #dialCooldown = new Map<string, number>();
+  /** When the last stream with a peer ended. */
+  readonly #endedAt = new Map<string, number>();
+  readonly #redials = new Map<string, { attempt: number; at: number }>();
+  #running: { readonly startedAt: number; readonly limit: number; taken: number } | undefined;
+  #cooldownUntil = 0;
+  #retryAt: number | undefined;
+  #step = 0;
+  #outageUntil = 0;
+  #lastAt: number | undefined;
+  #lastFound = 0;
+  #lastConnected = 0;
+
+  constructor(config: ManagerConfig, book: PeerBook, view: StreamView) {
+    this.#config = config;
+    this.#book = book;
+    this.#view = view;
+    this.#concurrency = config.setupConcurrency ?? SETUP_CONCURRENCY;
+    this.#trusted = new Map((config.trusted ?? []).map((p) => [p.peerId, p]));
+  }
+
+  isTrusted(peer: string): boolean {
+    return this.#trusted.has(peer);
+  }
+  get trustedCount(): number {
+    return this.#trusted.size;
+  }
+  get connecting(): number {
+    return this.#setups.size;
+  }
+  /** State for the status page; times on the monotonic clock. */
+  get status(): {
+    readonly running: boolean;
+    readonly lastAt: number | undefined;
+    readonly lastFound: number;
+    readonly lastConnected: number;
+    readonly retryAt: number | undefined;
+    readonly cooldownUntil: number;
+    readonly outageUntil: number;
+  } {
+    return {
+      running: this.#running !== undefined,
+      lastAt: this.#lastAt,
+      lastFound: this.#lastFound,
+      lastConnected: this.#lastConnected,
+      retryAt: this.#retryAt,
+      cooldownUntil: this.#cooldownUntil,
+      outageUntil: this.#outageUntil,
+    };
+  }
+  /** How many peers the running discovery still wants; 0 when none runs. */
+  wanted(): number {
+    return this.#running === undefined ? 0 : Math.max(0, this.#running.limit - this.#running.taken);
+  }
+
+  start(now: number, out: ManagerEffect[]): void {
+    for (const id of this.#trusted.keys()) this.#redials.set(id, { attempt: 0, at: now });
+    this.#redialTrusted(now, out, false);
+    this.#enqueue(this.#book.takeRemembered().slice(0, this.#limit()), "memory", now);
+    this.trigger("start", now, out);
+  }
+
+  /** Starts a run unless one is running or it is too early. */
+  trigger(why: DiscoveryTrigger, now: number, out: ManagerEffect[]): void {
+    if (this.#running !== undefined) return;
+    const low = this.#view.activeCount() < this.#config.caps.hardLowCap;
+    if (why === "manual") {
+      if (this.#lastAt !== undefined && now - this.#lastAt < MANUAL_PAUSE_MS) return;
+    } else if (why !== "retry" && why !== "online") {
+      // Below the hard cap the back-off alone decides; above it the cooldown after an empty run.
+      if (low ? this.#retryAt !== undefined && now < this.#retryAt : now < this.#cooldownUntil) return;
+    }
+    const limit = this.#limit();
+    if (limit < 1) return;
+    this.#redialTrusted(now, out, false);
+    this.#running = { startedAt: now, limit, taken: 0 };
+    this.#retryAt = undefined;
+    this.#lastAt = now;
+    this.#lastConnected = 0;
+    out.push({ type: "discover", trigger: why, limit });
+    this.#pump(now, out);
+  }
+
+  #limit(): number {
+    const { discBatch, highCap } = this.#config.caps;
+    const room = highCap - this.#view.activeCount() - this.#setups.size - this.#queue.size;
+    return Math.min(Math.max(1, discBatch), room);
+  }
+
+  /** Takes the peers that are worth a dial. */
+  found(peers: readonly DiscoveredPeer[], origin: PeerOrigin, now: number, out: ManagerEffect[]): void {
+    let room = this.#running === undefined ? this.#limit() : this.wanted();
+    if (room <= 0) return;
+    const fresh = peers.filter((p) => this.#dialable(p.peerId, now)).slice(0, room);
+    room -= fresh.length;
+    if (this.#running !== undefined) this.#running.taken += fresh.length;
+    this.#enqueue(fresh, origin, now);
+    this.#pump(now, out);
+  }
+
+  /** The run is over: when it was fruitless, the next one comes later. */
+  discovered(now: number, out: ManagerEffect[]): void {
+    const run = this.#running;
+    if (run === undefined) return;
+    this.#running = undefined;
+    this.#lastFound = run.taken;
+    if (run.taken > 0) {
+      this.#step = 0;
+      return;
+    }
+    // Nobody new: the trusted peers are asked again even though they have just failed (§3.6).
+    this.#redialTrusted(now, out, true);
+    if (this.#view.activeCount() >= this.#config.caps.hardLowCap) {
+      this.#cooldownUntil = now + DISCOVERY_COOLDOWN_MS;
+    } else this.#backOff(now);
+    this.#pump(now, out);
+  }
+
+  #backOff(now: number): void {
+    const table = this.#view.activeCount() === 0 ? ALONE_BACKOFF_MS : FEW_BACKOFF_MS;
+    const wait = now < this.#outageUntil
+      ? OUTAGE_RETRY_MS
+      : table[Math.min(this.#step, table.length - 1)] as number;
+    this.#step++;
+    this.#retryAt = now + wait;
+  }
+
+  #dialable(peer: string, now: number): boolean {
+    if (peer === this.#config.selfId || this.#view.hasStream(peer)) return false;
+    if (this.#setups.has(peer) || this.#queue.has(peer)) return false;
+    if (now < (this.#dialCooldown.get(peer) ?? 0)) return false;
+    if (this.#tooSoon(peer, now)) return false;
+    if (this.isTrusted(peer)) return true;
+    return !this.#book.cooldowns.active(peer, now) && !this.#book.isRefused(peer, now);
+  }
+
+  #tooSoon(peer: string, now: number): boolean {
+    const ended = this.#endedAt.get(peer);
+    return ended !== undefined && now - ended < REOPEN_PAUSE_MS;
+  }
+
+  #enqueue(peers: readonly DiscoveredPeer[], origin: PeerOrigin, now: number): void {
+    for (const peer of peers) {
+      if (this.#queue.size >= MAX_QUEUE) return;
+      if (this.#dialable(peer.peerId, now)) this.#queue.set(peer.peerId, { peer, origin });
+    }
+  }
+
+  /** Starts as many set-ups as may run. */
+  #pump(now: number, out: ManagerEffect[]): void {
+    for (const [id, candidate] of this.#queue) {
+      if (this.#setups.size >= this.#concurrency) return;
+      this.#queue.delete(id);
+      if (this.#view.hasStream(id)) continue;
+      const page = this.#book.page(id);
+      if (candidate.peer.addresses.length > 0) page.addresses = candidate.peer.addresses;
+      this.#setups.set(id, { startedAt: now, origin: candidate.origin });
+      out.push({ type: "dial", peer: { peerId: id, addresses: page.addresses } });
+    }
+  }
+
+  #redialTrusted(now: number, out: ManagerEffect[], anyway: boolean): void {
+    for (const [id, redial] of this.#redials) {
+      const peer = this.#trusted.get(id);
+      if (peer === undefined || this.#view.hasStream(id) || this.#setups.has(id)) continue;
+      if (this.#tooSoon(id, now) || (!anyway && now < redial.at)) continue;
+      this.#dialCooldown.delete(id);
+      const step = Math.min(redial.attempt + 1, TRUSTED_BACKOFF_MS.length - 1);
+      redial.attempt++;
+      redial.at = now + (TRUSTED_BACKOFF_MS[step] as number);
+      this.#queue.set(id, { peer, origin: "trusted" });
+    }
+    this.#pump(now, out);
+  }
+
+  /** A set-up has come to its end. `failed` says how, undefined when the stream stands. */
+  setUp(peer: string, failed: FaultClass | undefined, now: number, out: ManagerEffect[]): void {
+    const setup = this.#setups.get(peer);
+    if (setup === undefined) return;
+    this.#setups.delete(peer);
+    const ok = failed === undefined;
+    out.push({ type: "setup", ms: now - setup.startedAt, ok, origin: setup.origin });
+    if (ok) {
+      this.#lastConnected++;
+      this.#dialCooldown.delete(peer);
+      const redial = this.#redials.get(peer);
+      if (redial !== undefined) redial.attempt = 0;
+    } else if (failed !== "REFUSED") {
+      const cooldown = now < this.#outageUntil ? OUTAGE_DIAL_COOLDOWN_MS : DIAL_COOLDOWN_MS;
+      this.#dialCooldown.set(peer, now + cooldown);
+    }
+    this.#pump(now, out);
+    const idle = this.#setups.size === 0 && this.#queue.size === 0 && this.#running === undefined;
+    if (
+      !ok && idle && this.#retryAt === undefined && this.#view.activeCount() < this.#config.caps.hardLowCap
+    ) {
+      this.#backOff(now);
+    }
+  }
+
+  /** A stream with the peer has ended. */
+  ended(peer: string, now: number): void {
+    this.#endedAt.set(peer, now);
+    const redial = this.#redials.get(peer);
+    if (redial !== undefined) redial.at = now + (TRUSTED_BACKOFF_MS[Math.min(redial.attempt, 5)] as number);
+  }
+
+  /** Our own network failed: everybody lost is tried again soon, without dial cooldowns in the way. */
+  outage(lost: readonly string[], now: number): void {
+    this.#outageUntil = now + OUTAGE_MS;
+    this.#dialCooldown.clear();
+    this.#step = 0;
+    this.#cooldownUntil = 0;
+    this.#retryAt = now + REOPEN_PAUSE_MS;
+    this.#lostInOutage = [...new Set([...this.#lostInOutage, ...lost])].slice(-MAX_QUEUE);
+  }
+  #lostInOutage: string[] = [];
+
+  /** The network is back (a connection stands): no reason to wait for the next step. */
+  online(now: number, out: ManagerEffect[]): void {
+    if (this.#view.activeCount() >= this.#config.caps.hardLowCap || this.#retryAt === undefined) return;
+    if (this.#lastAt !== undefined && now - this.#lastAt < 1_000) return;
+    this.trigger("online", now, out);
+  }
+
+  /** Once a second. */
+  tick(now: number, out: ManagerEffect[]): void {
+    this.#redialTrusted(now, out, false);
+    if (this.#retryAt !== undefined && now >= this.#retryAt) {
+      this.#retryAt = undefined;
+      if (now < this.#outageUntil) {
+        const lost = this.#lostInOutage.map((id) => ({
+          peerId: id,
+          addresses: this.#book.page(id).addresses,
+        }));
+        this.#enqueue(lost, "memory", now);
+        this.#lostInOutage = this.#lostInOutage.filter((id) => !this.#view.hasStream(id));
+      } else {
+        this.#lostInOutage = [];
+      }
+      this.trigger("retry", now, out);
+      this.#pump(now, out);
+    }
+    for (const [id, at] of this.#endedAt) if (now - at >= REOPEN_PAUSE_MS) this.#endedAt.delete(id);
+    for (const [id, until] of this.#dialCooldown) if (now >= until) this.#dialCooldown.delete(id);
+  }
+}

@@ -1,0 +1,351 @@
+/**
+ * The stream manager's decisions, without clock, network or promises: (state, event) → effects.
+ *
+ * Why it exists: which stream is wanted, who is to blame, who stays away and for how long: tables in tests
+ * (sync-protocol.md §3; guide "Stream Manager"; DESIGN.md rule 10). What must stay true: streams are told apart by
+ * instance, so that a late end of an old one touches nothing; every removal has a reason, a class and at most one
+ * entry in the cooldown table; and a trusted peer has none.
+ */
+import { isCritical } from "../base/mod.ts";
+import { CHECK_INTERVAL_MS, KEEP_ALIVE_MS, MAX_STREAMS_PER_PEER } from "./constants.ts";
+import { DiscoveryCore } from "./discovery_core.ts";
+import { actionFor, type FailureName } from "./fault.ts";
+import type { ManagerConfig, ManagerEffect, ManagerEvent, Offence } from "./manager_events.ts";
+import { OutageDetector } from "./outage.ts";
+import type { PeerBook } from "./peer_book.ts";
+import { healthDegraded, smooth } from "./score.ts";
+import { type CoreStream, StreamSet } from "./stream_set.ts";
+
+/** Failures that cost a stream its place (§3.1). */
+const MAX_FAILURES = 5;
+const TIMEOUTS_IN_A_ROW = 2;
+/** Inbound streams whose first exchange is awaited at once. */
+const MAX_PROBING_INBOUND = 64;
+/** A main stream without a sign of life for this long gives way to a newer one of the same peer. */
+const STALE_MS = KEEP_ALIVE_MS + 20_000;
+/** When the reserve falls below this share of its cap, discovery starts (§3.5). */
+const RESERVE_LOW_SHARE = 0.1;
+
+export class ManagerCore {
+  readonly config: ManagerConfig;
+  readonly book: PeerBook;
+  readonly discovery: DiscoveryCore;
+  readonly streams: StreamSet;
+  readonly #outages = new OutageDetector();
+  #nextCheckAt = 0;
+  #started = false;
+  #stopped = false;
+
+  constructor(config: ManagerConfig, book: PeerBook) {
+    this.config = config;
+    this.book = book;
+    this.streams = new StreamSet(config, book, (peer) => this.discovery.isTrusted(peer));
+    this.discovery = new DiscoveryCore(config, book, {
+      hasStream: (peer) => this.streams.ofPeer(peer).length > 0,
+      activeCount: () => this.streams.activeCount,
+    });
+  }
+
+  /** Takes an event and says what is to be done. `now` is ms on the monotonic clock. */
+  step(now: number, event: ManagerEvent): ManagerEffect[] {
+    const out: ManagerEffect[] = [];
+    // After the end only what keeps the books of raw streams straight is heard.
+    if (!this.#stopped || event.type === "gone" || event.type === "opened") this.#handle(now, event, out);
+    return out;
+  }
+
+  #handle(now: number, event: ManagerEvent, out: ManagerEffect[]): void {
+    switch (event.type) {
+      case "start":
+        this.#started = true;
+        this.#nextCheckAt = now + CHECK_INTERVAL_MS;
+        return this.discovery.start(now, out);
+      case "tick":
+        return this.#tick(now, out);
+      case "opened":
+        return this.#opened(event, now, out);
+      case "probed":
+        return this.#probed(event.instance, event.height, now, out);
+      case "probeFailed":
+        return this.#probeFailed(event.instance, event.offence, now, out);
+      case "gone":
+        return this.#gone(event.instance, event.offence, now, out);
+      case "offence": {
+        const stream = event.instance !== undefined
+          ? this.streams.get(event.instance)
+          : this.streams.mainOf(event.peer ?? "");
+        if (stream !== undefined) this.#offend(stream, event.offence, now, out);
+        return;
+      }
+      case "credit":
+        return this.#credit(event.peer, now, out);
+      case "alive": {
+        const stream = this.streams.get(event.instance);
+        if (stream !== undefined) {
+          stream.aliveAt = now;
+          stream.timeoutsInARow = 0;
+        }
+        return;
+      }
+      case "height":
+        return this.#height(event.instance, event.height, now, out);
+      case "measured":
+        this.streams.get(event.instance)?.capacity.answered(event.items, event.ms);
+        return;
+      case "found":
+        return this.discovery.found(event.peers, event.origin, now, out);
+      case "discovered":
+        return this.discovery.discovered(now, out);
+      case "dialFailed":
+        if (event.fault === "REFUSED") this.book.refused(event.peer, now);
+        return this.discovery.setUp(event.peer, event.fault, now, out);
+      case "wanted":
+        return this.discovery.trigger("manual", now, out);
+      case "online":
+        return this.discovery.online(now, out);
+      case "forgive":
+        this.book.forgive(event.peer, now);
+        return this.discovery.trigger("manual", now, out);
+      case "stop":
+        this.#stopped = true;
+        for (const s of this.streams.all()) this.streams.end(s, "SHUTDOWN", "shutting down", out);
+        return;
+    }
+  }
+
+  #opened(event: Extract<ManagerEvent, { type: "opened" }>, now: number, out: ManagerEffect[]): void {
+    const { instance, peer, direction } = event;
+    const refusal = this.#refusal(peer, direction, now);
+    const stream = this.streams.add(event, now);
+    if (refusal === undefined) {
+      out.push({ type: "probe", instance });
+      return;
+    }
+    this.streams.end(stream, refusal[0], refusal[1], out);
+    if (direction === "out") this.discovery.setUp(peer, "NONE", now, out);
+  }
+
+  /** Why a new stream is not wanted (§3.3). It is served all the same until it ends (§2.3). */
+  #refusal(peer: string, direction: "in" | "out", now: number): readonly [FailureName, string] | undefined {
+    if (this.#stopped) return ["SHUTDOWN", "shutting down"];
+    if (peer === this.config.selfId) return ["SANITY", "a stream to ourselves"];
+    if (this.streams.ofPeer(peer).length >= MAX_STREAMS_PER_PEER) {
+      return ["OVER_CAPACITY", "the peer has streams enough"];
+    }
+    if (this.discovery.isTrusted(peer)) return undefined;
+    if (this.book.cooldowns.active(peer, now)) {
+      return ["OVER_CAPACITY", "the peer is in its removal cooldown"];
+    }
+    if (this.streams.full && this.streams.mainOf(peer) === undefined) {
+      return ["OVER_CAPACITY", "no room for more streams"];
+    }
+    if (direction === "in" && this.streams.probingInbound() >= MAX_PROBING_INBOUND) {
+      return ["OVER_CAPACITY", "too many streams are being set up"];
+    }
+    return undefined;
+  }
+
+  #probed(instance: number, height: number, now: number, out: ManagerEffect[]): void {
+    const stream = this.streams.get(instance);
+    if (stream === undefined || stream.state !== "probing") return;
+    const { peer } = stream;
+    stream.height = height;
+    stream.heightAt = stream.aliveAt = now;
+    this.book.accepted(peer);
+    this.book.page(peer).goodAt = now;
+    const main = this.streams.mainOf(peer);
+    if (main === undefined) this.streams.place(stream, now, out);
+    else this.#resolve(main, stream, now, out);
+    // Only now, with the stream in its place, does the discovery see the right number of streams.
+    if (stream.direction === "out") this.discovery.setUp(peer, undefined, now, out);
+    if (this.streams.isActive(stream)) out.push({ type: "height", peer, height });
+  }
+
+  /**
+   * Two living streams with one peer. Opened by both sides at once, both sides must keep the same one: that of the
+   * smaller peer id. Opened twice by one side, the older one stays unless it shows no life (§2.3).
+   */
+  #resolve(main: CoreStream, fresh: CoreStream, now: number, out: ManagerEffect[]): void {
+    let keepFresh: boolean;
+    if (main.direction !== fresh.direction) {
+      const opener = this.config.selfId < fresh.peer ? "out" : "in";
+      keepFresh = fresh.direction === opener;
+    } else {
+      keepFresh = now - main.aliveAt > STALE_MS;
+    }
+    if (keepFresh) this.streams.replace(main, fresh, now, out);
+    const loser = keepFresh ? main : fresh;
+    loser.state = "spare";
+    out.push({ type: "drain", instance: loser.instance });
+  }
+
+  #probeFailed(instance: number, why: Offence, now: number, out: ManagerEffect[]): void {
+    const stream = this.streams.get(instance);
+    if (stream === undefined || stream.state !== "probing") return;
+    if (isCritical(why.fault)) {
+      this.#banish(stream, why, now, out);
+    } else {
+      this.streams.end(stream, "PROBE_SILENT", why.text, out);
+      // A second stream that is left unanswered is how a Go node treats duplicates: no refusal.
+      if (this.streams.ofPeer(stream.peer).length === 0) this.book.refused(stream.peer, now);
+    }
+    if (stream.direction === "out") this.discovery.setUp(stream.peer, "REFUSED", now, out);
+  }
+
+  #gone(instance: number, why: Offence, now: number, out: ManagerEffect[]): void {
+    const stream = this.streams.get(instance);
+    if (stream === undefined) return;
+    const { state, peer, direction } = stream;
+    this.streams.forget(stream);
+    stream.state = "ending";
+    this.discovery.ended(peer, now);
+    if (this.#stopped) {
+      this.streams.leave(stream, []);
+      return;
+    }
+    if (state === "probing") {
+      if (isCritical(why.fault)) this.#noteRemoval(stream, why, false, now, out);
+      if (direction === "out") this.discovery.setUp(peer, why.fault, now, out);
+      return;
+    }
+    if (state !== "active" && state !== "reserved") return;
+    const successor = this.streams.ofPeer(peer).find((s) => s.state === "spare");
+    if (successor !== undefined && !isCritical(why.fault)) {
+      this.streams.replace(stream, successor, now, out);
+      if (state === "active") out.push({ type: "deactivate", instance });
+    } else {
+      this.#remove(stream, why, now, out);
+    }
+  }
+
+  /** Takes a stream off its place and fills the gap. The stream itself is ended by the caller, or is gone. */
+  #remove(stream: CoreStream, why: Offence, now: number, out: ManagerEffect[]): void {
+    const reserveBefore = this.streams.reservedCount;
+    const wasActive = this.streams.leave(stream, out);
+    out.push({ type: "unprotect", peer: stream.peer });
+    this.#noteRemoval(stream, why, wasActive, now, out);
+    this.streams.refill(now, out);
+    if (!this.#started) return;
+    const { caps } = this.config;
+    const low = this.streams.maxReserved * RESERVE_LOW_SHARE;
+    if (this.streams.activeCount < caps.hardLowCap) {
+      this.discovery.trigger("hard", now, out);
+    } else if (
+      reserveBefore >= low && this.streams.reservedCount < low && this.streams.activeCount < caps.highCap
+    ) {
+      this.discovery.trigger("reserve", now, out);
+    }
+  }
+
+  #noteRemoval(
+    stream: CoreStream,
+    why: Offence,
+    wasActive: boolean,
+    now: number,
+    out: ManagerEffect[],
+  ): void {
+    const { peer, instance } = stream;
+    const tooMany = why.reason === "too_many_failures" && this.book.failures(peer, now) >= MAX_FAILURES;
+    const critical = isCritical(why.fault) || tooMany;
+    if (!this.discovery.isTrusted(peer)) {
+      const before = this.book.cooldowns.note(peer, now, why.reason, critical);
+      if (!critical && (why.fault === "TRANSPORT" || why.fault === "TIMEOUT")) {
+        const left = this.streams.activeCount + this.streams.reservedCount;
+        const lost = this.#outages.note({ peer, at: now, before }, left);
+        for (const loss of lost) this.book.cooldowns.restore(loss.peer, loss.before);
+        if (lost.length > 0) {
+          this.discovery.outage(lost.map((l) => l.peer), now);
+          out.push({ type: "outage", lost: lost.length });
+        }
+      }
+    }
+    if (critical) out.push({ type: "criticalError", peer, offence: why });
+    out.push({ type: "removed", peer, instance, offence: why, critical, wasActive });
+  }
+
+  /** Ends every stream of a peer that broke the rules, with one entry in the cooldown table. */
+  #banish(stream: CoreStream, why: Offence, now: number, out: ManagerEffect[]): void {
+    const main = this.streams.mainOf(stream.peer);
+    for (const s of this.streams.ofPeer(stream.peer)) this.streams.end(s, "BANISHED", why.text, out);
+    if (main === undefined) this.#noteRemoval(stream, why, false, now, out);
+    else this.#remove(main, why, now, out);
+  }
+
+  /** What is done about a stream that somebody found fault with (§3.7). */
+  #offend(stream: CoreStream, why: Offence, now: number, out: ManagerEffect[]): void {
+    if (stream.state === "ending") return;
+    const { peer } = stream;
+    const action = actionFor(why.fault);
+    if (action.remove || action.failures > 0) {
+      const page = this.book.page(peer);
+      page.success = smooth(page.success, false);
+    }
+    if (action.failures > 0) {
+      this.#failed(stream, why, action.failures, now, out);
+    } else if (action.critical && this.discovery.isTrusted(peer)) {
+      // Trusted peers stay; they are only not asked for data for a while (§3.6).
+      out.push({ type: "criticalError", peer, offence: why });
+      if (action.suspendTrustedMs > 0) out.push({ type: "suspend", peer, ms: action.suspendTrustedMs });
+    } else if (action.critical) {
+      this.#banish(stream, why, now, out);
+    } else if (action.remove) {
+      this.#drop(stream, why, now, out);
+    }
+  }
+
+  #failed(stream: CoreStream, why: Offence, by: number, now: number, out: ManagerEffect[]): void {
+    const { peer } = stream;
+    stream.timeoutsInARow++;
+    stream.capacity.timedOut();
+    const count = this.book.addFailures(peer, by, now);
+    out.push({ type: "failures", peer, count });
+    if (count >= MAX_FAILURES && !this.discovery.isTrusted(peer)) {
+      this.#banish(stream, { ...why, reason: "too_many_failures" }, now, out);
+    } else if (stream.timeoutsInARow >= TIMEOUTS_IN_A_ROW) {
+      this.#drop(stream, { ...why, reason: "read_failed" }, now, out);
+    }
+  }
+
+  /** Ends one stream; when it was the peer's main one, that is a removal. */
+  #drop(stream: CoreStream, why: Offence, now: number, out: ManagerEffect[]): void {
+    const isMain = this.streams.mainOf(stream.peer) === stream;
+    this.streams.end(stream, "DROPPED", why.text, out);
+    if (isMain) this.#remove(stream, why, now, out);
+  }
+
+  #credit(peer: string, now: number, out: ManagerEffect[]): void {
+    const stream = this.streams.mainOf(peer);
+    const page = this.book.page(peer);
+    const before = this.book.failures(peer, now);
+    page.success = smooth(page.success, true);
+    page.goodAt = now;
+    if (stream !== undefined) {
+      stream.timeoutsInARow = 0;
+      stream.aliveAt = now;
+    }
+    if (before > 0) {
+      page.failures = before - 1;
+      out.push({ type: "failures", peer, count: page.failures });
+    }
+  }
+
+  #height(instance: number, height: number, now: number, out: ManagerEffect[]): void {
+    const stream = this.streams.get(instance);
+    if (stream === undefined) return;
+    const changed = stream.height !== height;
+    stream.height = height;
+    stream.heightAt = stream.aliveAt = now;
+    if (changed && this.streams.isActive(stream)) out.push({ type: "height", peer: stream.peer, height });
+  }
+
+  #tick(now: number, out: ManagerEffect[]): void {
+    if (!this.#started) return;
+    this.discovery.tick(now, out);
+    if (now < this.#nextCheckAt) return;
+    this.#nextCheckAt = now + CHECK_INTERVAL_MS;
+    this.book.purge(now);
+    const failures = [...this.streams.activePeers()].map((peer) => this.book.failures(peer, now));
+    if (this.streams.activeCount < this.config.caps.softLowCap) this.discovery.trigger("soft", now, out);
+    else if (healthDegraded(failures)) this.discovery.trigger("health", now, out);
+  }
+}

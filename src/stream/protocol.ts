@@ -1,0 +1,210 @@
+/**
+ * One stream protocol of the node: everything of this folder put together for one protocol id.
+ *
+ * Why it exists: `node/` starts and stops it, `sync/` asks it for blocks, `api/` shows it. A node runs one for its
+ * shard's chain and one for the epoch chain, each with managers and limits of its own (sync-protocol.md §2.1). What
+ * must stay true: nothing above sees a stream object, and `stop` leaves nothing behind.
+ */
+import {
+  type Cancel,
+  type Clock,
+  type FaultClass,
+  type Logger,
+  type Meter,
+  type Random,
+  SystemRandom,
+} from "../base/mod.ts";
+import type { DiscoveredPeer, P2PHost } from "../p2p/mod.ts";
+import { Advertiser } from "./advertise.ts";
+import { type BlockChecker, checkBlocksHere } from "./client_checks.ts";
+import { SyncClient } from "./client.ts";
+import { StreamMeter } from "./meters.ts";
+import { RateLimiter, type RateLimits } from "./rate_limiter.ts";
+import { RequestManager } from "./request_manager.ts";
+import type { Serving } from "./serve_loop.ts";
+import { SyncServer } from "./server.ts";
+import { type ProtocolSnapshot, snapshotOf, streamInfo } from "./snapshot.ts";
+import { StreamManager } from "./stream_manager.ts";
+import type {
+  ChainReader,
+  PeerMemory,
+  PeerSource,
+  RemovalReason,
+  StreamCaps,
+  StreamEvent,
+  StreamHealthStats,
+  StreamInfo,
+} from "./types.ts";
+
+export interface SyncProtocolOptions {
+  readonly host: P2PHost;
+  readonly service: "sync" | "epochsync";
+  /** Name as in protocol ids, for example `localnet`. */
+  readonly network: string;
+  readonly shardId: number;
+  /** The chain that is served. */
+  readonly reader: ChainReader;
+  readonly caps: StreamCaps;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  /** For jitter only. */
+  readonly random?: Random;
+  readonly trusted?: readonly DiscoveredPeer[];
+  /** `MaxAdvertiseWaitTime` in ms; default one hour. */
+  readonly maxAdvertiseWaitMs?: number;
+  readonly rateLimits?: RateLimits;
+  readonly memory?: PeerMemory;
+  readonly maxReserved?: number;
+  readonly setupConcurrency?: number;
+  /** Highest height that a peer can honestly have at a wall-clock time in ms (genesis time / block time, §2.9). */
+  readonly heightBound?: (nowMs: number) => number;
+  /** Decodes and checks delivered blocks; default: on this thread. */
+  readonly checker?: BlockChecker;
+  /** Default true: provide the protocol id in the DHT. */
+  readonly advertise?: boolean;
+}
+
+/** `harmony/<service>/<network>/<shard>/1.0.0`. */
+export function protocolId(service: "sync" | "epochsync", network: string, shardId: number): string {
+  return `harmony/${service}/${network}/${shardId}/1.0.0`;
+}
+
+/** A random 64-bit number, not 0: that one is left out on the wire and looks like no id. */
+function randomId(): bigint {
+  const word = new BigUint64Array(1);
+  do crypto.getRandomValues(word); while (word[0] === 0n);
+  return word[0] as bigint;
+}
+
+export class SyncProtocol implements PeerSource {
+  /** The protocol id, also the label `topic`. */
+  readonly id: string;
+  readonly client: SyncClient;
+  readonly #manager: StreamManager;
+  readonly #requests: RequestManager;
+  readonly #limiter: RateLimiter;
+  readonly #advertiser: Advertiser | undefined;
+  readonly #clock: Clock;
+  readonly #caps: StreamCaps;
+
+  constructor(options: SyncProtocolOptions) {
+    const { host, service, clock, caps } = options;
+    this.id = protocolId(service, options.network, options.shardId);
+    this.#clock = clock;
+    this.#caps = caps;
+    const logger = options.logger.child("stream");
+    const meter = new StreamMeter(options.meter, this.id);
+    const limiter = new RateLimiter(clock, options.rateLimits);
+    this.#limiter = limiter;
+    const server = new SyncServer(options.reader, { epochChain: service === "epochsync" });
+    const serving: Serving = { server, limiter, clock, meter, logger };
+    const bound = options.heightBound ?? (() => Number.MAX_SAFE_INTEGER);
+    const heightBound = () => bound(clock.now());
+    const requests = new RequestManager({
+      clock,
+      meter,
+      logger,
+      newId: randomId,
+      port: {
+        send: (instance, id, type, frame) => {
+          const stream = this.#manager.stream(instance);
+          return stream === undefined
+            ? Promise.reject(new Error("the stream is gone"))
+            : stream.ask(id, type, frame);
+        },
+        probe: (instance) => {
+          const stream = this.#manager.stream(instance);
+          return stream === undefined ? Promise.reject(new Error("the stream is gone")) : stream.probe();
+        },
+        report: (instance, failure, text) => this.#manager.reportInstance(instance, failure, text),
+        drained: (instance) => this.#manager.drained(instance),
+      },
+    });
+    this.#requests = requests;
+    this.#manager = new StreamManager({
+      host,
+      protocolId: this.id,
+      config: {
+        selfId: host.peerId,
+        caps,
+        ...(options.trusted === undefined ? {} : { trusted: options.trusted }),
+        ...(options.maxReserved === undefined ? {} : { maxReserved: options.maxReserved }),
+        ...(options.setupConcurrency === undefined ? {} : { setupConcurrency: options.setupConcurrency }),
+      },
+      clock,
+      logger,
+      serving,
+      requests,
+      newId: randomId,
+      heightBound,
+      ...(options.memory === undefined ? {} : { memory: options.memory }),
+    });
+    this.client = new SyncClient({
+      requests,
+      port: this.#manager,
+      clock,
+      meter,
+      shardId: options.shardId,
+      service,
+      heightBound,
+      checker: options.checker ?? checkBlocksHere,
+    });
+    if (options.advertise ?? true) {
+      const maxWaitMs = options.maxAdvertiseWaitMs ?? 60 * 60_000;
+      const random = options.random ?? new SystemRandom();
+      this.#advertiser = new Advertiser({ host, namespace: this.id, clock, logger, random, maxWaitMs });
+    }
+  }
+
+  /** Serves, advertises and looks for peers from now on. */
+  async start(): Promise<void> {
+    this.#requests.start();
+    await this.#manager.start();
+    this.#advertiser?.start();
+  }
+
+  /** Ends every request and stream. At most a few seconds; nothing is left running. */
+  async stop(): Promise<void> {
+    const requests = this.#requests.stop();
+    await Promise.all([this.#advertiser?.stop(), this.#manager.stop()]);
+    await requests;
+    this.#limiter.stop();
+  }
+
+  streams(): readonly StreamInfo[] {
+    const sources = { manager: this.#manager, requests: this.#requests, clock: this.#clock };
+    return this.#manager.core.streams.main().filter((s) => s.state === "active").map((s) =>
+      streamInfo(s, sources)
+    );
+  }
+  report(streamId: string, fault: FaultClass, reason: RemovalReason, text: string): void {
+    this.#manager.report(streamId, { fault, reason, text });
+  }
+  credit(streamId: string): void {
+    this.#manager.credit(streamId);
+  }
+  wantPeers(why: string): void {
+    this.#manager.wantPeers(why);
+  }
+  on(listener: (event: StreamEvent) => void): Cancel {
+    return this.#manager.events.on(listener);
+  }
+
+  /** The guide's health figures. */
+  getStreamHealthStats(): StreamHealthStats {
+    return this.#requests.getStreamHealthStats();
+  }
+  /** Ends the cooldown of a peer, or of all. @returns how many there were. */
+  forgive(peer: string | "all"): number {
+    return this.#manager.forgive(peer === "all" ? undefined : peer);
+  }
+  /** Everything about the streams for `/status` and `/streams`. */
+  snapshot(): ProtocolSnapshot {
+    return snapshotOf(this.id, this.#caps, {
+      manager: this.#manager,
+      requests: this.#requests,
+      clock: this.#clock,
+    });
+  }
+}

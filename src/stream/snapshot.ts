@@ -1,0 +1,130 @@
+/**
+ * The state of the stream layer as plain data, for `/status`, `/streams` and `PeerSource.streams()`
+ * (config-cli-metrics.md §8.4).
+ *
+ * Why it exists: "nothing waits silently" needs everything that the managers know in one place. What must stay true:
+ * times are wall-clock ms here, computed from the monotonic ones at the moment of asking; nothing returned is alive.
+ */
+import type { Clock } from "../base/mod.ts";
+import type { RequestManager } from "./request_manager.ts";
+import type { StreamManager } from "./stream_manager.ts";
+import type { CoreStream } from "./stream_set.ts";
+import type { RemovalReason, StreamCaps, StreamHealthStats, StreamInfo } from "./types.ts";
+
+/** A peer that may not come back yet. */
+export interface CooldownInfo {
+  readonly id: string;
+  readonly removals: number;
+  readonly reason: RemovalReason;
+  readonly critical: boolean;
+  readonly remainingMs: number;
+  /** ms since 1970. */
+  readonly until: number;
+}
+
+export interface ProtocolSnapshot {
+  readonly topic: string;
+  readonly active: number;
+  readonly reserved: number;
+  readonly cooldown: number;
+  readonly connecting: number;
+  readonly trusted: number;
+  readonly required: StreamCaps & { readonly reservedMax: number };
+  readonly health: StreamHealthStats;
+  readonly discovery: {
+    readonly running: boolean;
+    /** ms since 1970, as all times here. */
+    readonly lastAt: number | undefined;
+    readonly lastFound: number;
+    readonly lastConnected: number;
+    readonly nextAt: number | undefined;
+    readonly cooldownUntil: number | undefined;
+    /** True for some minutes after most streams were lost at once. */
+    readonly outage: boolean;
+  };
+  readonly requests: ReturnType<RequestManager["snapshot"]>;
+  /** Active and reserved streams. */
+  readonly list: readonly StreamInfo[];
+  readonly cooldownList: readonly CooldownInfo[];
+}
+
+/** Where the data comes from. */
+export interface SnapshotSources {
+  readonly manager: StreamManager;
+  readonly requests: RequestManager;
+  readonly clock: Clock;
+}
+
+/** A monotonic time as wall-clock ms. */
+function wall(clock: Clock, at: number): number {
+  return Math.round(clock.now() + at - clock.monotonic());
+}
+
+export function streamInfo(stream: CoreStream, { manager, requests, clock }: SnapshotSources): StreamInfo {
+  const now = clock.monotonic();
+  const { core } = manager;
+  const live = manager.stream(stream.instance);
+  const requestType = requests.working(stream.instance);
+  return {
+    id: stream.peer,
+    instance: stream.instance,
+    state: stream.state === "reserved" ? "reserved" : "active",
+    direction: stream.direction,
+    address: stream.address,
+    muxer: stream.muxer,
+    trusted: core.discovery.isTrusted(stream.peer),
+    since: wall(clock, stream.openedAt),
+    height: stream.height,
+    heightAt: stream.heightAt === undefined ? undefined : wall(clock, stream.heightAt),
+    failures: core.book.failures(stream.peer, now),
+    busy: requestType !== undefined,
+    requestType,
+    latencyMs: stream.capacity.latencyMs,
+    bytesIn: live?.bytesIn ?? 0,
+    bytesOut: live?.bytesOut ?? 0,
+    score: core.streams.score(stream, now),
+    blocksPerRequest: stream.capacity.blocksPerRequest(),
+    suspended: requests.isSuspended(stream.peer),
+  };
+}
+
+export function snapshotOf(topic: string, caps: StreamCaps, sources: SnapshotSources): ProtocolSnapshot {
+  const { manager, requests, clock } = sources;
+  const { core } = manager;
+  const now = clock.monotonic();
+  const { running, lastAt, lastFound, lastConnected, retryAt, cooldownUntil, outageUntil } =
+    core.discovery.status;
+  const cooldownList = [...core.book.cooldowns.entries()]
+    .filter(([, r]) => now < r.expireAt)
+    .sort(([, a], [, b]) => b.expireAt - a.expireAt)
+    .map(([id, r]) => ({
+      id,
+      removals: r.count,
+      reason: r.reason,
+      critical: r.critical,
+      remainingMs: Math.round(r.expireAt - now),
+      until: wall(clock, r.expireAt),
+    }));
+  return {
+    topic,
+    active: core.streams.activeCount,
+    reserved: core.streams.reservedCount,
+    cooldown: cooldownList.length,
+    connecting: core.discovery.connecting,
+    trusted: core.discovery.trustedCount,
+    required: { ...caps, reservedMax: core.streams.maxReserved },
+    health: requests.getStreamHealthStats(),
+    discovery: {
+      running,
+      lastAt: lastAt === undefined ? undefined : wall(clock, lastAt),
+      lastFound,
+      lastConnected,
+      nextAt: retryAt === undefined ? undefined : wall(clock, retryAt),
+      cooldownUntil: now < cooldownUntil ? wall(clock, cooldownUntil) : undefined,
+      outage: now < outageUntil,
+    },
+    requests: requests.snapshot(),
+    list: core.streams.main().map((s) => streamInfo(s, sources)),
+    cooldownList,
+  };
+}

@@ -1,0 +1,433 @@
+/**
+ * The stream manager: keeps enough good streams to peers of one protocol.
+ *
+ * Why it exists: `ManagerCore` decides; this shell owns the sockets. It opens, accepts, probes and ends streams,
+ * runs discoveries, keeps time, and tells the request manager and other listeners what changed. What must stay true:
+ * events reach the core one after another and effects are carried out in their order; every promise started here is
+ * either awaited or cannot reject; and after `stop` no stream, timer or handler is left.
+ */
+import { asHsyncError, type Cancel, type Clock, Emitter, type Logger } from "../base/mod.ts";
+import type { DiscoveredPeer, P2PHost, P2PStream, PeerEvent } from "../p2p/mod.ts";
+import {
+  CONNECT_TIMEOUT_MS,
+  KEEP_ALIVE_MS,
+  PROBE_TIMEOUT_MS,
+  STREAM_MONITOR_INTERVAL_MS,
+} from "./constants.ts";
+import { runDiscovery } from "./discovery_run.ts";
+import { type FailureName, failureOf, FAILURES } from "./fault.ts";
+import { ManagerCore } from "./manager_core.ts";
+import type {
+  DiscoveryTrigger,
+  ManagerConfig,
+  ManagerEffect,
+  ManagerEvent,
+  Offence,
+} from "./manager_events.ts";
+import type { SyncResponse } from "./message.ts";
+import { METRIC } from "./meters.ts";
+import { PeerBook } from "./peer_book.ts";
+import type { Serving } from "./serve_loop.ts";
+import { type StreamEnd, type StreamOwner, SyncStream } from "./sync_stream.ts";
+import type { PeerMemory, StreamEvent } from "./types.ts";
+
+/** What the manager tells the request manager. */
+export interface RequestSide {
+  added(instance: number, peer: string, failures: number): void;
+  removed(instance: number): void;
+  /** @returns false when the stream carries nothing. */
+  drain(instance: number): boolean;
+  failures(peer: string, count: number): void;
+  suspend(peer: string, ms: number): void;
+  expects(instance: number, id: bigint): boolean;
+  deliver(instance: number, id: bigint, response: SyncResponse | undefined): void;
+  progress(instance: number): void;
+}
+
+export interface ManagerOptions {
+  readonly host: P2PHost;
+  readonly protocolId: string;
+  readonly config: ManagerConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly serving: Serving;
+  readonly requests: RequestSide;
+  readonly newId: () => bigint;
+  readonly heightBound: () => number;
+  readonly memory?: PeerMemory;
+}
+
+const PROTECT_TAG = "sync-stream";
+const SAVE_INTERVAL_MS = 5 * 60_000;
+/** Streams that never completed an exchange are given this long at shutdown (§2.8, never-lines). */
+const STOP_GRACE_MS = 3_000;
+
+export class StreamManager implements StreamOwner {
+  readonly core: ManagerCore;
+  readonly events = new Emitter<StreamEvent>();
+  readonly #o: ManagerOptions;
+  readonly #streams = new Map<number, SyncStream>();
+  readonly #effects: ManagerEffect[] = [];
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #abort = new AbortController();
+  #working = false;
+  #nextInstance = 1;
+  #cancels: Cancel[] = [];
+  #savedAt = 0;
+
+  constructor(options: ManagerOptions) {
+    this.#o = options;
+    this.core = new ManagerCore(options.config, new PeerBook());
+    this.events.onError = (error) => options.logger.error("a stream listener failed", { error });
+    const { caps } = options.config;
+    const { meter } = options.serving;
+    meter.required("soft", caps.softLowCap);
+    meter.required("hard", caps.hardLowCap);
+    meter.required("high", caps.highCap);
+  }
+
+  /** Registers the protocol, remembers old peers and starts looking for new ones. */
+  async start(): Promise<void> {
+    const { host, protocolId, clock } = this.#o;
+    await this.#remember();
+    this.#savedAt = clock.monotonic();
+    this.#cancels.push(await host.handle(protocolId, (stream) => this.#accept(stream)));
+    this.#cancels.push(host.on((event) => this.#hostEvent(event)));
+    this.#cancels.push(clock.every(STREAM_MONITOR_INTERVAL_MS, () => this.#tick()));
+    this.#step({ type: "start" });
+  }
+
+  /** Ends all streams, the reserved ones too, and saves what is known of the peers. */
+  async stop(): Promise<void> {
+    const { clock } = this.#o;
+    this.#abort.abort();
+    this.#cancels[0]?.();
+    this.#step({ type: "stop" });
+    await this.#finish(clock.monotonic() + STOP_GRACE_MS);
+    for (const cancel of this.#cancels) cancel();
+    this.#cancels = [];
+    await this.#save();
+  }
+
+  /** Waits for streams and tasks to end; what still stands at `by` is ended by force. */
+  async #finish(by: number): Promise<void> {
+    const { clock } = this.#o;
+    while (this.#streams.size > 0 || this.#tasks.size > 0) {
+      const left = by - clock.monotonic();
+      if (left <= 0) { for (const s of [...this.#streams.values()]) s.fail("SHUTDOWN", "shutting down"); }
+      const all = Promise.allSettled([
+        ...[...this.#streams.values()].map((s) => s.finished()),
+        ...this.#tasks,
+      ]);
+      if (left <= 0) {
+        await all;
+        continue;
+      }
+      const hurry = new AbortController();
+      await Promise.race([all, clock.sleep(left, hurry.signal).catch(() => {})]);
+      hurry.abort();
+    }
+  }
+
+  /** Says that a peer misbehaved. */
+  report(peer: string, offence: Offence): void {
+    this.#o.logger.debug("stream reported", {
+      peer,
+      fault: offence.fault,
+      reason: offence.reason,
+      text: offence.text,
+    });
+    this.#step({ type: "offence", peer, offence });
+  }
+  /** The same by a row of the fault table. */
+  reportInstance(instance: number, failure: FailureName, text: string): void {
+    const { fault, reason } = FAILURES[failure];
+    this.report(instance, { fault, reason, text });
+  }
+  credit(peer: string): void {
+    this.#step({ type: "credit", peer });
+  }
+  measured(instance: number, items: number, ms: number): void {
+    this.#step({ type: "measured", instance, items, ms });
+  }
+  wantPeers(why: string): void {
+    this.#o.logger.debug("more peers wanted", { why });
+    this.#step({ type: "wanted" });
+  }
+  /** Ends cooldowns by hand: of one peer, or of all. @returns how many there were. */
+  forgive(peer: string | undefined): number {
+    const before = this.core.book.cooldowns.activeCount(this.#now());
+    this.#step({ type: "forgive", peer });
+    return before - this.core.book.cooldowns.activeCount(this.#now());
+  }
+  /** The stream object of an instance, while it stands. */
+  stream(instance: number): SyncStream | undefined {
+    return this.#streams.get(instance);
+  }
+  /** Ends a stream that had been drained. */
+  drained(instance: number): void {
+    this.#streams.get(instance)?.end("OVER_CAPACITY", "the peer's other stream is used");
+  }
+
+  // What streams say (StreamOwner).
+
+  expects(stream: SyncStream, id: bigint): boolean {
+    return this.#o.requests.expects(stream.instance, id);
+  }
+  response(stream: SyncStream, id: bigint, response: SyncResponse | undefined): void {
+    this.#step({ type: "alive", instance: stream.instance });
+    this.#o.requests.deliver(stream.instance, id, response);
+  }
+  progress(stream: SyncStream): void {
+    this.#o.requests.progress(stream.instance);
+  }
+  height(stream: SyncStream | number, height: number): void {
+    const instance = typeof stream === "number" ? stream : stream.instance;
+    this.#step({ type: "height", instance, height });
+  }
+  gone(stream: SyncStream, end: StreamEnd): void {
+    this.#streams.delete(stream.instance);
+    this.#o.logger.debug("stream gone", {
+      peer: stream.id,
+      instance: stream.instance,
+      why: end.failure,
+      text: end.text,
+    });
+    const { fault, reason } = FAILURES[end.failure];
+    this.#step({ type: "gone", instance: stream.instance, offence: { fault, reason, text: end.text } });
+    this.#task(stream.finished());
+  }
+
+  #now(): number {
+    return this.#o.clock.monotonic();
+  }
+
+  /** Keeps a promise until it settles. It must not reject. */
+  #task(promise: Promise<void>): void {
+    const task = promise.finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  /** Gives an event to the core and carries out what follows, in order, also when that causes further events. */
+  #step(event: ManagerEvent): void {
+    this.#effects.push(...this.core.step(this.#now(), event));
+    if (this.#working) return;
+    this.#working = true;
+    try {
+      for (let next = this.#effects.shift(); next !== undefined; next = this.#effects.shift()) {
+        this.#effect(next);
+      }
+    } finally {
+      this.#working = false;
+    }
+    const { meter } = this.#o.serving;
+    meter.gauge(METRIC.numStreams, this.core.streams.activeCount);
+    meter.gauge(METRIC.numReservedStreams, this.core.streams.reservedCount);
+  }
+
+  #effect(effect: ManagerEffect): void {
+    const { requests, host, logger, serving: { meter } } = this.#o;
+    switch (effect.type) {
+      case "probe":
+        return this.#probe(effect.instance);
+      case "end":
+        this.#streams.get(effect.instance)?.end(effect.failure, effect.text);
+        return;
+      case "activate":
+        return requests.added(effect.instance, effect.peer, effect.failures);
+      case "deactivate":
+        return requests.removed(effect.instance);
+      case "drain":
+        if (!requests.drain(effect.instance)) this.drained(effect.instance);
+        return;
+      case "failures":
+        return requests.failures(effect.peer, effect.count);
+      case "suspend":
+        return requests.suspend(effect.peer, effect.ms);
+      case "protect":
+        return host.protect(effect.peer, PROTECT_TAG);
+      case "unprotect":
+        return host.unprotect(effect.peer, PROTECT_TAG);
+      case "dial":
+        return this.#task(this.#dial(effect.peer));
+      case "discover":
+        return this.#task(this.#discover(effect.trigger));
+      case "setup":
+        meter.setup(effect.ms);
+        if (effect.ok) meter.count(METRIC.discoverPeers);
+        return;
+      case "added":
+        meter.count(METRIC.addedStreams);
+        logger.info("stream added", { peer: effect.peer, active: this.core.streams.activeCount });
+        return this.events.emit({ type: "added", id: effect.peer, instance: effect.instance });
+      case "removed":
+        return this.#removed(effect);
+      case "height":
+        return this.events.emit({ type: "height", id: effect.peer, height: effect.height });
+      case "criticalError":
+        meter.count(METRIC.criticalErrors);
+        logger.warn("critical error of a peer", { peer: effect.peer, ...effect.offence });
+        return;
+      case "outage":
+        return logger.warn(
+          "most streams were lost at once: treated as our own outage, nobody is cooled down",
+          {
+            lost: effect.lost,
+          },
+        );
+    }
+  }
+
+  #removed(effect: Extract<ManagerEffect, { type: "removed" }>): void {
+    const { logger, serving: { meter } } = this.#o;
+    const { peer, instance, offence, critical, wasActive } = effect;
+    meter.removal(offence.reason, critical);
+    meter.gauge(METRIC.cooldownStreams, this.core.book.cooldowns.activeCount(this.#now()));
+    if (!wasActive) return;
+    meter.count(METRIC.removedStreams);
+    logger.info("stream removed", {
+      peer,
+      reason: offence.reason,
+      fault: offence.fault,
+      critical,
+      text: offence.text,
+    });
+    const { reason, fault } = offence;
+    this.events.emit({ type: "removed", id: peer, instance, reason, fault, critical });
+  }
+
+  #accept(p2p: P2PStream): void {
+    const instance = this.#nextInstance++;
+    const { serving, newId, heightBound } = this.#o;
+    const stream = new SyncStream(p2p, { instance, serving, owner: this, newId, heightBound });
+    this.#streams.set(instance, stream);
+    stream.run();
+    const { peerId: peer, direction, remoteAddress: address, muxer } = p2p;
+    this.#step({ type: "opened", instance, peer, direction, address, muxer });
+  }
+
+  #probe(instance: number): void {
+    const stream = this.#streams.get(instance);
+    if (stream === undefined) return;
+    this.#task(
+      stream.probe().then(
+        (height) => this.#step({ type: "probed", instance, height }),
+        (cause) => {
+          const error = asHsyncError(cause);
+          const { reason } = failureOf(error.code, error.fault);
+          const offence: Offence = { fault: error.fault, reason, text: error.message };
+          this.#step({ type: "probeFailed", instance, offence });
+        },
+      ),
+    );
+  }
+
+  async #dial(peer: DiscoveredPeer): Promise<void> {
+    const { host, protocolId, logger } = this.#o;
+    try {
+      const timeoutMs = CONNECT_TIMEOUT_MS - PROBE_TIMEOUT_MS;
+      const stream = await host.openStream(peer, protocolId, { timeoutMs, signal: this.#abort.signal });
+      // Also while shutting down: the core refuses it then, and it ends in the orderly way.
+      this.#accept(stream);
+    } catch (cause) {
+      const error = asHsyncError(cause);
+      logger.debug("no stream to a peer", { peer: peer.peerId, error });
+      this.#step({
+        type: "dialFailed",
+        peer: peer.peerId,
+        fault: error.fault === "REFUSED" ? "REFUSED" : "TRANSPORT",
+      });
+    }
+  }
+
+  async #discover(trigger: DiscoveryTrigger): Promise<void> {
+    const { host, protocolId, logger, clock, serving: { meter } } = this.#o;
+    const { discovery, streams } = this.core;
+    meter.count(METRIC.discover);
+    const start = this.#now();
+    await runDiscovery({
+      host,
+      protocolId,
+      clock,
+      logger,
+      signal: this.#abort.signal,
+      known: streams.activeCount + streams.reservedCount,
+      wanted: () => discovery.wanted(),
+      found: (peers, origin) => this.#step({ type: "found", peers, origin }),
+    });
+    this.#step({ type: "discovered" });
+    logger.debug("discovery over", { trigger, ms: Math.round(this.#now() - start), ...discovery.status });
+  }
+
+  #hostEvent(event: PeerEvent): void {
+    if (event.type === "identified" && event.protocols.includes(this.#o.protocolId)) {
+      const { streams, discovery, config } = this.core;
+      if (streams.activeCount + discovery.connecting < config.caps.softLowCap) {
+        this.#step({ type: "found", peers: [{ peerId: event.peerId, addresses: [] }], origin: "connected" });
+      }
+    } else if (event.type === "connected") {
+      this.#step({ type: "online" });
+    }
+  }
+
+  #tick(): void {
+    this.#step({ type: "tick" });
+    for (const stream of [...this.#streams.values()]) {
+      stream.check();
+      if (!stream.isGone && !stream.isEnding && !stream.probing && stream.idleMs() >= KEEP_ALIVE_MS) {
+        this.#keepAlive(stream);
+      }
+    }
+    const { meter, limiter } = this.#o.serving;
+    limiter.purge();
+    meter.gauge(METRIC.cooldownStreams, this.core.book.cooldowns.activeCount(this.#now()));
+    const heights = this.core.streams.main().flatMap((s) => s.height ?? []).sort((a, b) => a - b);
+    if (heights.length > 0) {
+      meter.gauge(METRIC.peerHeightMax, heights[heights.length - 1] as number);
+      meter.gauge(METRIC.peerHeightMedian, heights[heights.length >> 1] as number);
+    }
+    if (this.#now() - this.#savedAt >= SAVE_INTERVAL_MS) {
+      this.#savedAt = this.#now();
+      this.#task(this.#save());
+    }
+  }
+
+  #keepAlive(stream: SyncStream): void {
+    this.#task(
+      stream.probe().then(
+        () => this.#step({ type: "alive", instance: stream.instance }),
+        (cause) => {
+          const error = asHsyncError(cause);
+          if (stream.isGone) return;
+          const failure: FailureName = error.fault === "REFUSED" ? "KEEP_ALIVE_TIMEOUT" : "PEER_ERROR";
+          if (error.fault === "DATA" || error.fault === "PROTOCOL") {
+            const { reason } = failureOf(error.code, error.fault);
+            const offence: Offence = { fault: error.fault, reason, text: error.message };
+            this.#step({ type: "offence", instance: stream.instance, offence });
+          } else {
+            this.reportInstance(stream.instance, failure, error.message);
+          }
+        },
+      ),
+    );
+  }
+
+  async #remember(): Promise<void> {
+    try {
+      const bytes = await this.#o.memory?.load();
+      if (bytes !== undefined && !this.core.book.import(bytes, this.#now())) {
+        this.#o.logger.warn("the saved peers are unreadable and were left out");
+      }
+    } catch (error) {
+      this.#o.logger.warn("the saved peers could not be read", { error });
+    }
+  }
+
+  async #save(): Promise<void> {
+    try {
+      await this.#o.memory?.save(this.core.book.export(this.#now()));
+    } catch (error) {
+      this.#o.logger.warn("the peers could not be saved", { error });
+    }
+  }
+}

@@ -17,3 +17,4 @@ export { PUBLIC_KEY_BYTES, SECRET_KEY_BYTES, SIGNATURE_BYTES } from "./bls_diale
 export { WasmBls } from "./bls_wasm.ts";
 /** Signing, for the chains that tests build: the node signs nothing. */
 export { addSecretKeys, secretKeyFromSeed } from "./bls_secret.ts";
+export { type CertificateVerifier, createCertificateVerifier, type VerifierOptions } from "./bls_verifier.ts";

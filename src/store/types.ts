@@ -68,6 +68,21 @@ export interface StagedHash {
   readonly candidates: ReadonlyArray<{ readonly hash: Uint8Array; readonly voters: readonly string[] }>;
 }
 
+/** What `db info` tells. */
+export interface StoreInfo {
+  readonly meta: StoreMeta;
+  readonly head: ChainHead;
+  readonly lowest: number;
+  /** Every block above `lowest` and up to this height is at least `signed`. */
+  readonly certified: number;
+  /** Blocks above `lowest` by assurance. */
+  readonly assurances: Readonly<Record<Assurance, number>>;
+  readonly checkpoints: Readonly<Record<string, number>>;
+  /** ms since 1970 of the last commit. */
+  readonly lastCommitAt: number | undefined;
+  readonly disk: DiskState;
+}
+
 export interface DiskState {
   /** Bytes of the store, as far as known. */
   readonly storeBytes: number | undefined;
@@ -77,7 +92,13 @@ export interface DiskState {
   readonly writable: boolean;
 }
 
-/** The chain store as the other layers use it; also satisfies the stream server's `ChainReader`. */
+/**
+ * The chain store as the other layers use it; also satisfies the stream server's `ChainReader`.
+ *
+ * Reads answer from committed data only and may run beside writes; writes queue up behind each other. Bytes that
+ * are handed out are the caller's own. Any call may reject with STORE_DAMAGED (exit 10), with STORE_UNREACHABLE
+ * (a remote database does not answer; retryable) and, after `close`, with STORE_CLOSED.
+ */
 export interface ChainStore {
   readonly meta: StoreMeta;
   head(): ChainHead;
@@ -92,46 +113,71 @@ export interface ChainStore {
     from: number,
     count: number,
   ): AsyncIterable<{ readonly number: number; readonly bytes: Uint8Array }>;
+  /** The block in wire form and its certificate as of `commitSigAt`. */
   blockAt(
     number: number,
   ): Promise<{ readonly bytes: Uint8Array; readonly commitSig: Uint8Array | undefined } | undefined>;
+  /**
+   * Signature ‖ bitmap of a block: the pair in its child's header when the child is stored, else the stored
+   * side-car, else undefined; 96 zero bytes for block 0.
+   */
   commitSigAt(number: number): Promise<Uint8Array | undefined>;
+  /** Consensus RLP of each receipt; undefined where the store was never given any (an empty list is something else). */
   receiptsAt(number: number): Promise<Uint8Array[] | undefined>;
   recordAt(number: number): Promise<BlockRecord | undefined>;
   /** Bytes of the ShardState that serves in `epoch`. */
   shardStateAt(epoch: number): Promise<Uint8Array | undefined>;
-  /** Lowest assurance of any block above genesis up to the head. */
+  /** Lowest assurance of any block above genesis up to the head; `linked`, the least claim, while there is none. */
   lowestAssurance(): Assurance;
 
   /**
    * Appends blocks that continue the head without a gap, 1..128 of them, together with stage checkpoints: one
-   * visible step. @throws {HsyncError} STORE_NOT_CONTIGUOUS, STORE_DISK_LOW, STORE_LEASE_LOST, STORE_WRITE_FAILED; on any of them
-   * nothing changed.
+   * visible step. Staged rows up to the new head are dropped. The last block's `commitSig` is kept as a side-car,
+   * the others' are in their children's headers.
+   * @throws {HsyncError} STORE_NOT_CONTIGUOUS, STORE_DISK_LOW, STORE_LEASE_LOST, STORE_WRITE_FAILED; on any of them
+   * nothing visible changed.
    */
   append(blocks: readonly AppendBlock[], checkpoints?: Readonly<Record<string, number>>): Promise<void>;
-  /** Stores or replaces the verified commit signature of a stored block. */
+  /**
+   * Stores or replaces the verified commit signature of a stored block. Without effect where the child's header
+   * already carries one. @throws {HsyncError} STORE_NO_BLOCK and those of `append`.
+   */
   putCommitSig(number: number, commitSig: Uint8Array): Promise<void>;
-  /** Raises the assurance of blocks `from..to`. */
+  /**
+   * Raises the assurance of blocks `from`..`to` (cut to what is stored); a block that has more keeps it. Long ranges take several
+   * commits; a cut-off leaves the lower part raised.
+   */
   raiseAssurance(from: number, to: number, assurance: Assurance): Promise<void>;
-  /** Makes `number` the head, removing everything above it. */
-  unwindTo(number: number): Promise<void>;
+  /**
+   * Makes `number` the head, removing everything above it; its certificate is kept. Staged rows above are dropped.
+   * `checkpoints` change in the same step. @throws {HsyncError} STORE_NO_BLOCK for a number that is not stored.
+   */
+  unwindTo(number: number, checkpoints?: Readonly<Record<string, number>>): Promise<void>;
 
   checkpoint(stage: string): number | undefined;
   setCheckpoints(checkpoints: Readonly<Record<string, number>>): Promise<void>;
 
+  /** A later row of a number replaces an earlier one. */
   putStagedHashes(rows: readonly StagedHash[]): Promise<void>;
+  /** In the order of their numbers. */
   stagedHashes(from: number, to: number): Promise<StagedHash[]>;
+  /** A later row of a number replaces an earlier one. @throws {HsyncError} STORE_DISK_LOW and other write failures. */
   putStagedBlocks(rows: readonly StagedBlock[]): Promise<void>;
   stagedBlock(number: number): Promise<StagedBlock | undefined>;
   /** Drops staged hashes and bodies above `number` (all of them with -1). */
   clearStaged(above: number): Promise<void>;
 
-  /** Small named records outside the chain (peer scores, evidence index): at most 60 KB each. */
+  /** Small named records outside the chain (peer scores, evidence index): at most 60,000 bytes each. */
   putRecord(name: string, value: Uint8Array): Promise<void>;
   record(name: string): Promise<Uint8Array | undefined>;
+  removeRecord(name: string): Promise<void>;
 
+  /** As measured last; measured again every 10 s. */
   disk(): DiskState;
   /** ms since 1970 of the last commit; undefined before the first. */
   lastCommitAt(): number | undefined;
+  /** Figures for `db info`; reads at most one byte per block. */
+  info(): Promise<StoreInfo>;
+  /** Finishes the write under way, gives the lock back. Harmless when repeated. */
   close(): Promise<void>;
 }

@@ -20,8 +20,8 @@ import type { DiscoveredPeer, P2PHost, P2PStream, PeerEvent } from "./types.ts";
 
 /** Routing table entries below which a lost bootnode is dialled again. */
 const SMALL_TABLE = 20;
-/** A tag of this value outweighs everything the library gives by itself (1, or 50 for close DHT neighbours). */
-const PROTECTED_VALUE = 1000;
+/** The highest value a tag may have; the library gives 1 by itself, and about 50 to close DHT neighbours. */
+const PROTECTED_VALUE = 100;
 const PROTECT_PREFIX = "hsync-";
 /** What we remember of a peer's identify list: enough for every protocol of a Harmony node. */
 const MAX_PROTOCOLS = 64;

@@ -54,7 +54,7 @@ export function encodeKeyFile(identity: Identity): string {
 }
 
 /**
- * Reads the text of a key file (RSA, Ed25519, secp256k1, ECDSA).
+ * Reads the text of a key file (RSA, Ed25519 or secp256k1; the network library has no peer ids for ECDSA keys).
  * @throws {HsyncError} KEYFILE_UNREADABLE naming `path` and what is wrong, never showing key material.
  */
 export function decodeKeyFile(text: string, path: string): Identity {
@@ -72,14 +72,17 @@ export function decodeKeyFile(text: string, path: string): Identity {
   } catch {
     throw unreadable(path, 'its member "key" is not base64');
   }
+  // The first field of the protobuf is the key type: RSA 0, Ed25519 1, secp256k1 2, ECDSA 3.
+  const type = bytes[0] === 0x08 ? bytes[1] : undefined;
+  if (type === undefined) throw unreadable(path, "the key in it is damaged");
+  if (type > 2) {
+    const name = type === 3 ? "ECDSA keys are" : `key type ${type} is`;
+    throw unreadable(path, `${name} not supported (RSA, Ed25519 and secp256k1 are)`);
+  }
   try {
     return toIdentity(privateKeyFromProtobuf(bytes), path, false);
   } catch (cause) {
-    const name = cause instanceof Error ? cause.name : "";
-    const why = name === "UnsupportedKeyTypeError"
-      ? "its key type is not supported (RSA, Ed25519, secp256k1 and ECDSA are)"
-      : "the key in it is damaged";
-    throw unreadable(path, why, cause);
+    throw unreadable(path, "the key in it is damaged", cause);
   }
 }
 

@@ -44,8 +44,8 @@ export interface HostSettings {
   readonly announce: (own: Multiaddr[]) => Multiaddr[];
 }
 
-/** A paused yamux stream may receive what is left of its window; the window never outgrows this. */
-const MAX_WINDOW = 2 * 1024 * 1024;
+/** A paused yamux stream may receive what is left of its window; the window never outgrows this (10 MB/s at 100 ms). */
+export const MAX_WINDOW = 1024 * 1024;
 /** Unread bytes at which the library aborts a stream: more than a window, so that only mplex can ever reach it. */
 const READ_BUFFER = 4 * 1024 * 1024;
 /** Streams of one connection, over all protocols. */

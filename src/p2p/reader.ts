@@ -4,8 +4,9 @@
  * Why it exists: the library hands bytes over in events and aborts a stream with more than its buffer limit unread,
  * while one frame of the sync protocol may be five times that limit. So the reader takes everything at once, and tells
  * the library to hold the sender's window back while the consumer is behind.
- * What must stay true: at most `HIGH_WATER` bytes plus one receive window are ever held for a stream that does not
- * read; bytes that arrived before a reset or an end are still delivered; the end is told exactly once.
+ * What must stay true: at most `HIGH_WATER` bytes plus two receive windows are ever held for a stream (one that waited
+ * in the library, one that resuming granted before it could be paused again); bytes that arrived before a reset or an
+ * end are still delivered; the end is told exactly once.
  */
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from "@libp2p/interface";
 import type { HsyncError } from "../base/mod.ts";

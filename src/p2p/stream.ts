@@ -56,6 +56,11 @@ export class LibP2PStream implements P2PStream {
     return this.#reader;
   }
 
+  /** Bytes that have arrived and wait for the consumer, in our queue and in the library's. */
+  get buffered(): number {
+    return this.#reader.queued + this.#stream.readBufferLength;
+  }
+
   async write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     const release = await this.#turn.acquire(signal);
     try {

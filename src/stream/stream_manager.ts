@@ -129,15 +129,14 @@ export class StreamManager implements StreamOwner {
     }
   }
 
-  /** Says that a peer misbehaved. */
-  report(peer: string, offence: Offence): void {
-    this.#o.logger.debug("stream reported", {
-      peer,
-      fault: offence.fault,
-      reason: offence.reason,
-      text: offence.text,
+  /** Says that a peer (by id text) or one stream (by instance) misbehaved. */
+  report(who: string | number, offence: Offence): void {
+    this.#o.logger.debug("stream reported", { who, ...offence });
+    this.#step({
+      type: "offence",
+      ...(typeof who === "string" ? { peer: who } : { instance: who }),
+      offence,
     });
-    this.#step({ type: "offence", peer, offence });
   }
   /** The same by a row of the fault table. */
   reportInstance(instance: number, failure: FailureName, text: string): void {

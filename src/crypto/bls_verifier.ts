@@ -81,6 +81,16 @@ const JOB_TIMEOUT_MS = 120_000;
 /** The longest this thread computes without a pause, ms. */
 const SLICE_MS = 8;
 
+/**
+ * The worker's entry: beside this file in the sources and in a compiled executable (which must include it), and as
+ * a bundle of its own beside a bundle of the program.
+ */
+function workerModule(): URL {
+  return import.meta.url.endsWith(".ts")
+    ? new URL("./bls_worker.ts", import.meta.url)
+    : new URL("./bls_worker.js", import.meta.url);
+}
+
 /** Which committees a worker was sent; the oldest are forgotten on both sides. */
 class SentCommittees {
   readonly #ids = new Set<number>();
@@ -142,7 +152,7 @@ class PooledVerifier implements CertificateVerifier {
     this.#pool = new WorkerPool({
       name: "certificate",
       size: workers,
-      start: options.start ?? moduleWorkers(new URL("./bls_worker.ts", import.meta.url), "hsync-bls"),
+      start: options.start ?? moduleWorkers(workerModule(), "hsync-bls"),
       newSession: () => new SentCommittees(),
       clock: options.clock ?? new SystemClock(),
       logger: this.#logger,

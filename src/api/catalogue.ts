@@ -54,8 +54,15 @@ const CLIENT = CLIENT_REQUEST_TYPES;
 const SERVER = SERVER_REQUEST_TYPES;
 
 /** Requests that are really sent, and failures that really happen: enough for `rate()` to see the first one. */
-const START_CLIENT = { request_type: CLIENT.slice(0, 5) };
-const START_SERVER = { request_type: SERVER.slice(0, 5) };
+const BLOCK_REQUESTS = [
+  "getBlockNumber",
+  "getBlockHashes",
+  "getBlocksByNumber",
+  "getBlocksByHashes",
+  "getReceipts",
+];
+const START_CLIENT = { request_type: BLOCK_REQUESTS };
+const START_SERVER = { request_type: BLOCK_REQUESTS };
 const START_FAILED = { ...START_CLIENT, error: ["timeout", "no_streams", "stream_closed", "bad_response"] };
 const START_IO = { error: ["timeout", "stream_closed", "decode", "oversize", "write_failed", "other"] };
 

@@ -4,68 +4,16 @@
  * Why it exists: a label that takes free text makes a series per text; the Go node puts peer ids into labels. What
  * must stay true: nothing outside these lists ever becomes the value of one of these labels.
  */
+import { ERROR_LABELS, REMOVAL_REASONS, REQUEST_TYPES } from "../stream/mod.ts";
 
 /** Label `error`. */
-export const ERROR_VALUES = [
-  "timeout",
-  "canceled",
-  "no_streams",
-  "not_enough_streams",
-  "queue_full",
-  "stream_closed",
-  "write_failed",
-  "decode",
-  "oversize",
-  "bad_response",
-  "empty_response",
-  "zero_hash",
-  "hash_mismatch",
-  "bad_parent",
-  "bad_signature",
-  "bad_body",
-  "rate_limited",
-  "execution",
-  "storage",
-  "other",
-] as const;
-
+export const ERROR_VALUES = ERROR_LABELS;
 /** Label `reason` of removed streams. */
-export const REASON_VALUES = [
-  "read_failed",
-  "write_failed",
-  "handle_request_failed",
-  "too_many_failures",
-  "nil_hashes",
-  "extra_hashes",
-  "zero_hashes",
-  "block_number_failed",
-  "empty_blocks",
-  "unexpected_blocks",
-  "invalid_blocks",
-  "sanity_check",
-  "peer_closed",
-  "protocol_mismatch",
-  "rate_violation",
-  "over_capacity",
-  "shutdown",
-  "other",
-] as const;
+export const REASON_VALUES = REMOVAL_REASONS;
+/** Label `request_type` on the asking side. */
+export const CLIENT_REQUEST_TYPES = REQUEST_TYPES;
 
-/** Label `request_type` on the asking side. The first five are the ones hsync sends. */
-export const CLIENT_REQUEST_TYPES = [
-  "getBlockNumber",
-  "getBlockHashes",
-  "getBlocksByNumber",
-  "getBlocksByHashes",
-  "getReceipts",
-  "getNodeData",
-  "getAccountRange",
-  "getStorageRanges",
-  "getByteCodes",
-  "getTrieNodes",
-] as const;
-
-/** Label `request_type` on the answering side: the names differ in the Go node, and dashboards know them so. */
+/** Label `request_type` on the answering side: four names differ in the Go node, and dashboards know them so. */
 export const SERVER_REQUEST_TYPES = [
   "getBlockNumber",
   "getBlockHashes",

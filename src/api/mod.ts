@@ -34,3 +34,6 @@ export { LogFile, type LogFileOptions } from "./log_file.ts";
 export { type LogSinks, type LogTarget, openLogSinks } from "./log_sinks.ts";
 export { BUILD, type FullBuildInfo } from "./build_info.ts";
 export { ageText, bannerLines, type BannerParts } from "./banner.ts";
+export { type StreamTotals, TrafficMeter } from "./traffic_meter.ts";
+export { RecentErrors } from "./recent_errors.ts";
+export { protocolStatus, requestsStatus } from "./protocol_status.ts";

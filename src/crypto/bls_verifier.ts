@@ -33,9 +33,7 @@ import { moduleWorkers, type StartWorker, WorkerPool } from "./worker_pool.ts";
 import { runSliced } from "./worker_serve.ts";
 
 export interface CertificateVerifier {
-  /**
-   * One certificate. For what is thrown see `verifyBatch`.
-   */
+  /** One certificate. For what is thrown see `verifyBatch`. */
   verify(
     committee: CommitteeKeys,
     input: CertificateInput,
@@ -52,8 +50,9 @@ export interface CertificateVerifier {
     inputs: readonly CertificateInput[],
     signal?: AbortSignal,
   ): Promise<CertificateVerdict[]>;
-  /** Threads that compute now, jobs that wait, and whether work falls back on the event loop. */
+  /** Threads that exist, threads that compute, jobs that wait for one. */
   readonly stats: { readonly workers: number; readonly busy: number; readonly queued: number };
+  /** True when verifying takes turns with everything else on this thread, for lack of workers. */
   readonly inProcess: boolean;
   /** Ends the workers; calls under way reject with CANCELLED. */
   close(): void;

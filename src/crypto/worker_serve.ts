@@ -42,7 +42,7 @@ export function serveJobs(scope: WorkerScope, handle: JobHandler): void {
     }
     current = message.id;
     stop = false;
-    work(message.id, message.body);
+    void work(message.id, message.body); // tells of its own failure
   };
   scope.postMessage({ kind: "ready" });
 }

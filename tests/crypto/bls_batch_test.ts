@@ -69,6 +69,36 @@ Deno.test("errors that cancel out in a plain sum do not cancel out in a weighted
   for (let i = 0; i < 8; i++) assert.deepEqual(badOnes(forged), [0, 1]);
 });
 
+Deno.test("weights come from the system, after all points are read, and are new for every half", () => {
+  const inputs = certificates(8, () => [2]);
+  inputs[6] = { ...inputs[6] as CertificateInput, payload: somePayload(random) };
+  const drawn: bigint[][] = [];
+  const system = crypto.getRandomValues;
+  const steps = wasm.verifySteps(committee.handle, inputs, COARSE);
+  // One step per certificate read; the committee is decoded already.
+  crypto.getRandomValues = () => {
+    throw new Error("drawn too early");
+  };
+  try {
+    for (let i = 0; i < inputs.length; i++) assert.equal(steps.next().done, false);
+    crypto.getRandomValues = <T extends ArrayBufferView | null>(array: T): T => {
+      system.call(crypto, array as unknown as Uint8Array<ArrayBuffer>);
+      assert.ok(array instanceof Uint8Array);
+      drawn.push([...new BigUint64Array(array.slice().buffer)]);
+      return array;
+    };
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    assert.deepEqual(step.value.flatMap(({ valid }, i) => valid ? [] : [i]), [6]);
+  } finally {
+    crypto.getRandomValues = system;
+  }
+  // All eight, the left half, then the left pair of the right half, which is known to be bad; single ones need none.
+  assert.deepEqual(drawn.map((weights) => weights.length), [8, 4, 2]);
+  const all = drawn.flat();
+  assert.equal(new Set(all).size, all.length);
+});
+
 Deno.test("a batch that is bad throughout is judged one by one, and still rightly", () => {
   const inputs = certificates(24, ABSENCES["three fixed and some of six"] as () => number[])
     .map((input, i) => i === 13 ? input : { ...input, payload: somePayload(random) });

@@ -16,6 +16,9 @@ export const LEASE_MS = 60_000;
 /** Four renewals fit into a lease: three may fail. */
 export const RENEW_MS = 15_000;
 
+/** A stop of the program may take ten seconds in all; a lease that is not given back ends by itself. */
+const RELEASE_MS = 3_000;
+
 export interface LeaseHolder {
   readonly id: string;
   readonly pid: number;
@@ -131,10 +134,21 @@ export class Lease {
     }
   }
 
-  /** Stops renewing and gives the lease back if it is still ours. */
+  /** Stops renewing and gives the lease back if it is still ours; a server that is gone is not waited for. */
   async release(): Promise<void> {
     this.#stop();
-    await this.#renewal;
+    let stop: Cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      stop = this.#clock.after(RELEASE_MS, resolve);
+    });
+    try {
+      await Promise.race([this.#renewal.then(() => this.#giveBack()), late]);
+    } finally {
+      stop();
+    }
+  }
+
+  async #giveBack(): Promise<void> {
     if (this.#lost) return;
     await this.#kv.commit(this.checks(), [{ key: this.#keys.key("lease") }, { key: this.#keys.key("beat") }]);
   }

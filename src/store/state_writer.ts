@@ -6,12 +6,15 @@
  * checks the stored `state` that it began from, so neither another process nor a late commit of our own can
  * change anything under us; after a failure nothing is written before its leftovers are gone.
  */
-import { type Clock, equalBytes, HsyncError, type Meter, Semaphore } from "../base/mod.ts";
+import { type Cancel, type Clock, equalBytes, HsyncError, type Meter, Semaphore } from "../base/mod.ts";
 import { leaseLost, writeFailed } from "./failures.ts";
 import type { Keys } from "./keys.ts";
 import type { Kv, KvCheck, KvMutation } from "./kv.ts";
 import { type ChainState, encodeState } from "./state.ts";
 import { WriteBatch } from "./write_batch.ts";
+
+/** A stop of the program may take ten seconds in all, and a write that is cut off is repaired on opening. */
+const CLOSE_MS = 5_000;
 
 export interface StateWriterParts {
   readonly kv: Kv;
@@ -37,6 +40,7 @@ export class StateWriter {
   /** States whose commits ended without an answer. */
   #unknown: ChainState[] = [];
   #closed = false;
+  #closing: Promise<void> | undefined;
 
   /** @param stamp versionstamp of the stored state; null when there is none yet. */
   constructor(parts: StateWriterParts, state: ChainState, stamp: string | null) {
@@ -165,12 +169,26 @@ export class StateWriter {
     this.#dirty = false;
   }
 
-  /** Lets the write under way end, refuses all later ones, then runs `job`; once. */
+  /** Lets the write under way end (for 5 s at most), refuses all later ones, then runs `job`; once. */
   close(job: () => Promise<void>): Promise<void> {
-    return this.#writes.run(async () => {
-      if (this.#closed) return;
-      this.#closed = true;
-      await job();
+    return this.#closing ??= this.#close(job);
+  }
+
+  async #close(job: () => Promise<void>): Promise<void> {
+    let stop: Cancel = () => {};
+    const late = new Promise<undefined>((resolve) => {
+      stop = this.#parts.clock.after(CLOSE_MS, () => resolve(undefined));
     });
+    const turn = this.#writes.acquire();
+    const release = await Promise.race([turn, late]);
+    stop();
+    this.#closed = true;
+    try {
+      await job();
+    } finally {
+      // Writes that still wait for their turn are to learn that it is over.
+      if (release !== undefined) release();
+      else void turn.then((give) => give());
+    }
   }
 }

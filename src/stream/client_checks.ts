@@ -8,7 +8,7 @@ import { equalBytes, HsyncError, isZero, to0x } from "../base/mod.ts";
 import { type Block, checkBody, decodeBlock, receiptsRoot } from "../chain/mod.ts";
 import { keccak256 } from "../crypto/mod.ts";
 import { type FailureName, FAILURES } from "./fault.ts";
-import type { SyncResponse } from "./message.ts";
+import type { BlockPairs, SyncResponse } from "./message.ts";
 import type { DeliveredBlock } from "./types.ts";
 
 /** Decodes blocks and checks their bodies; may run in workers. @throws {HsyncError} fault DATA for a bad one. */
@@ -119,7 +119,7 @@ function checkCommitSig(block: Block, commitSig: Uint8Array): void {
  * @throws RESPONSE_SHAPE, BLOCK_UNREQUESTED, COMMIT_SIG_SHAPE, and what `checker` throws.
  */
 export async function checkBlocksByNumber(
-  response: ResponseOf<"getBlocksByNumber" | "getBlocksByHashes">,
+  response: BlockPairs,
   numbers: readonly number[],
   shardId: number,
   checker: BlockChecker,
@@ -151,7 +151,7 @@ export async function checkBlocksByNumber(
  * @throws RESPONSE_SHAPE, BLOCK_HASH, COMMIT_SIG_SHAPE, and what `checker` throws.
  */
 export async function checkBlocksByHashes(
-  response: ResponseOf<"getBlocksByNumber" | "getBlocksByHashes">,
+  response: BlockPairs,
   hashes: readonly Uint8Array[],
   shardId: number,
   checker: BlockChecker,

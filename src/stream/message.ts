@@ -62,15 +62,18 @@ export interface HashedItem {
   readonly body: Uint8Array;
 }
 
+/** Blocks and their commit signatures, which belong together by position. */
+export interface BlockPairs {
+  readonly blocks: readonly Uint8Array[];
+  readonly commitSigs: readonly Uint8Array[];
+}
+
 export type SyncResponse =
   | { readonly type: "error"; readonly text: string }
   | { readonly type: "getBlockNumber"; readonly number: bigint }
   | { readonly type: "getBlockHashes"; readonly hashes: readonly Uint8Array[] }
-  | {
-    readonly type: "getBlocksByNumber" | "getBlocksByHashes";
-    readonly blocks: readonly Uint8Array[];
-    readonly commitSigs: readonly Uint8Array[];
-  }
+  | ({ readonly type: "getBlocksByNumber" } & BlockPairs)
+  | ({ readonly type: "getBlocksByHashes" } & BlockPairs)
   | { readonly type: "getNodeData"; readonly blobs: readonly Uint8Array[] }
   /** Position of the hash in the request to the receipts of that block. */
   | { readonly type: "getReceipts"; readonly receipts: ReadonlyMap<bigint, readonly Uint8Array[]> }

@@ -1,0 +1,439 @@
+/**
+ * The driver: decides what state the node is in, and runs cycle after cycle (sync-protocol.md §6.4 [TS]).
+ *
+ * Why it exists: it connects height poll, downloader, stages and report, and holds no rule of its own beyond what
+ * follows an error. What must stay true: wake-ups are remembered, so none is lost; the tick is a safety net and not
+ * the pace; whatever it waits for is in the status; an error of our own store blames no peer; `stop` ends every
+ * request, and the commit under way is completed.
+ */
+import {
+  asHsyncError,
+  type Cancel,
+  type Clock,
+  Emitter,
+  type HsyncError,
+  isAbort,
+  type Listener,
+  type Logger,
+  type Meter,
+  Signal,
+} from "../base/mod.ts";
+import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
+import type { SyncConfig } from "../config/mod.ts";
+import type { ChainStore } from "../store/mod.ts";
+import type { PeerSource } from "../stream/mod.ts";
+import { assemble, type Assembly } from "./assembly.ts";
+import { diagnose, type Finding } from "./diagnosis.ts";
+import { decide, type Decision } from "./driver_state.ts";
+import { errorLabel } from "./error_label.ts";
+import { HeightBook, type HeightEstimate } from "./height.ts";
+import { HeightPoll } from "./height_poll.ts";
+import { type ReportInput, SyncReport } from "./report.ts";
+import type { Cycle } from "./stage.ts";
+import { StageTracker } from "./stage_tracker.ts";
+import { progressLines, type SyncEvent, type SyncStatus } from "./status.ts";
+import type { BatchVerifier, Refusal } from "./verify.ts";
+
+/** The guide's tick: nothing should depend on it. */
+const TICK_MS = 30_000;
+/** Heights older than this are asked again when a cycle begins, ms. */
+const HEIGHTS_STALE_MS = 10_000;
+/** A target counts as named just now up to this age, ms. */
+const TARGET_FRESH_MS = 5_000;
+const DISK_RECHECK_MS = 10_000;
+const MAX_BACKOFF_MS = 30_000;
+/** Peers asked for their height at once while following the head: enough for a quorum, bearable for the network. */
+const POLL_WIDTH = 8;
+const PROGRESS_MS = 250;
+const WATCH_MS = 10_000;
+/** How often a wait is repeated in the log. */
+const NAG_MS = 60_000;
+/** Codes of the store after which going on makes no sense. */
+const FATAL = new Set(["STORE_LEASE_LOST", "STORE_DAMAGED", "STORE_CLOSED", "STORE_LOCKED"]);
+
+export interface SyncDriverOptions {
+  readonly store: ChainStore;
+  readonly peers: PeerSource;
+  readonly params: NetworkParams;
+  readonly config: Pick<SyncConfig, "concurrency" | "minPeers" | "initStreams" | "staged">;
+  readonly verifier: BatchVerifier;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  /** Stop importing at this height. */
+  readonly stopAt?: number;
+  /** How often peers are asked for new blocks while in sync, ms; about the network's block time. Default 2,000. */
+  readonly pollMs?: number;
+}
+
+export class SyncDriver {
+  readonly #events = new Emitter<SyncEvent>();
+  readonly #wake = new Signal();
+  readonly #stop = new AbortController();
+  readonly #book: HeightBook;
+  readonly #poll: HeightPoll;
+  readonly #tracker: StageTracker;
+  readonly #report: SyncReport;
+  readonly #shard: string;
+  #assembly: Assembly | undefined;
+  #decision: Decision = { state: "WaitingPeers", waitsFor: "streams", degraded: true };
+  #cycle: Cycle | undefined;
+  #cycles = 0;
+  #streamsSince: number | undefined;
+  #announced = false;
+  #announcedHeight = 0;
+  #finished = false;
+  #barren = 0;
+  #storeTrouble: string | undefined;
+  #diskLowAt: number | undefined;
+  #refused: { number: number; text: string; from: string } | undefined;
+  #failed: HsyncError | undefined;
+  #syncedAt = -1;
+  #progressAt = -Infinity;
+  #nagAt = 0;
+  #cancels: Cancel[] = [];
+  #loop: Promise<void> | undefined;
+
+  constructor(private readonly options: SyncDriverOptions) {
+    const { store, peers, clock, logger, meter } = options;
+    this.#shard = String(store.meta.shardId);
+    this.#book = new HeightBook(clock);
+    this.#poll = new HeightPoll({ peers, book: this.#book, clock, logger });
+    this.#tracker = new StageTracker(clock, meter, this.#shard);
+    this.#report = new SyncReport({ store, clock, meter, tracker: this.#tracker, shard: this.#shard });
+    this.#events.onError = (error) => logger.error("a listener of the sync events failed", { error });
+  }
+
+  /** Adds a listener; the result removes it. */
+  on(listener: Listener<SyncEvent>): Cancel {
+    return this.#events.on(listener);
+  }
+  /** Begins to synchronise; events and `status` tell how it goes. */
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+  /** Ends every request and waits for the commit under way; harmless when repeated. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#wake.raise();
+    await this.#loop;
+  }
+  /** Somebody announced a new block (gossip): looks now instead of at the next poll. */
+  trigger(): void {
+    this.#announced = true;
+    this.#wake.raise();
+  }
+  status(): SyncStatus {
+    return this.#report.status(this.#input());
+  }
+
+  async #run(): Promise<void> {
+    const { store, peers, clock, logger } = this.options;
+    try {
+      const header = await store.headerAt(store.head().number);
+      this.#report.begin(header === undefined ? undefined : decodeHeader(header));
+      this.#poll.start();
+      this.#cancels = [
+        peers.on((event) => {
+          if (event.type !== "height") this.#wake.raise();
+          else if (event.height > Math.max(store.head().number, this.#announcedHeight)) {
+            this.#announcedHeight = event.height;
+            this.trigger();
+          }
+        }),
+        clock.every(TICK_MS, () => this.#wake.raise()),
+        clock.every(WATCH_MS, () => this.#watch()),
+      ];
+      this.#assembly = await assemble({
+        ...this.options,
+        book: this.#book,
+        tracker: this.#tracker,
+        refreshHeights: (signal) => this.#refreshHeights(signal),
+        target: () => this.#target(),
+        onCommitted: (blocks, ms) => {
+          this.#report.committed(blocks, ms);
+          this.#onCommitted(blocks.length);
+        },
+        onRefused: (refusal) => this.#onRefused(refusal),
+        onProgress: () => this.#progress(),
+      });
+      this.#assembly.downloader.start();
+      while (!this.#stop.signal.aborted && this.#failed === undefined) await this.#turn();
+    } catch (error) {
+      if (!isAbort(error)) this.#fail(asHsyncError(error));
+    } finally {
+      for (const cancel of this.#cancels) cancel();
+      await Promise.all([this.#poll.stop(), this.#assembly?.downloader.stop()]);
+      logger.debug("sync has stopped");
+    }
+  }
+
+  /** One decision and what follows from it. */
+  async #turn(): Promise<void> {
+    const { clock } = this.options;
+    const signal = this.#stop.signal;
+    const decision = this.#decide();
+    this.#enter(decision);
+    try {
+      switch (decision.state) {
+        case "WaitingPeers":
+          return await this.#waitPeers(decision, signal);
+        case "Paused":
+          return void await this.#wake.wait(clock, DISK_RECHECK_MS, signal);
+        case "Finished":
+          return void await this.#wake.wait(clock, TICK_MS, signal);
+        case "Synced":
+          return await this.#follow(signal);
+        case "LongRange":
+        case "ShortRange":
+          return await this.#runCycle(signal);
+      }
+    } catch (error) {
+      if (isAbort(error)) return;
+      await this.#onError(asHsyncError(error), signal);
+    }
+  }
+  #decide(): Decision {
+    const { store, peers, config, clock, stopAt } = this.options;
+    const streams = peers.streams().length;
+    const now = clock.monotonic();
+    this.#streamsSince = streams === 0 ? undefined : this.#streamsSince ?? now;
+    if (this.#diskLowAt !== undefined && now - this.#diskLowAt >= DISK_RECHECK_MS) {
+      this.#diskLowAt = undefined;
+    }
+    return decide({
+      previous: this.#decision.state,
+      streams,
+      wanted: this.#cycles === 0 ? config.initStreams : config.minPeers,
+      streamsForMs: this.#streamsSince === undefined ? undefined : now - this.#streamsSince,
+      head: store.head().number,
+      target: this.#target(),
+      writable: this.#writable(),
+      stopAt,
+      fullShortRuns: 0,
+    });
+  }
+  #enter(decision: Decision): void {
+    const { logger, store } = this.options;
+    const previous = this.#decision;
+    this.#decision = decision;
+    if (decision.state !== previous.state) {
+      const why = this.#why(decision);
+      logger.info(`sync state ${previous.state} → ${decision.state}`, { head: store.head().number, why });
+      this.#events.emit({ type: "state", state: decision.state, previous: previous.state, why });
+      this.#gauges();
+    }
+    if (decision.state === "Finished" && !this.#finished) {
+      this.#finished = true;
+      this.#events.emit({ type: "stopAt", head: store.head() });
+    }
+  }
+  #why(decision: Decision): string {
+    const { peers, store, config } = this.options;
+    const target = this.#target();
+    const distance = target === undefined ? "target unknown" : `${target - store.head().number} blocks to go`;
+    const streams = peers.streams().length;
+    if (!decision.degraded) return distance;
+    return `${distance}, with ${streams} of ${
+      this.#cycles === 0 ? config.initStreams : config.minPeers
+    } streams`;
+  }
+
+  async #waitPeers(decision: Decision, signal: AbortSignal): Promise<void> {
+    const { peers, clock } = this.options;
+    if (decision.waitsFor === "heights") {
+      await this.#refreshHeights(signal, this.#pollMs);
+      if (this.#target() === undefined) await this.#wake.wait(clock, this.#pollMs, signal);
+      return;
+    }
+    peers.wantPeers(decision.waitsFor === "streams" ? "no stream" : "fewer streams than wanted");
+    await this.#wake.wait(clock, 1_000, signal);
+  }
+  /** In sync: asks for new blocks at about the pace at which they are made. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { clock, meter, store } = this.options;
+    await this.#refreshHeights(signal, this.#announced ? this.#pollMs / 4 : this.#pollMs);
+    if (this.#announced) meter.inc("hmy_staged_stream_sync_consensus_trigger", { ShardID: this.#shard });
+    this.#announced = false;
+    const estimate = this.#estimate();
+    const head = store.head();
+    if (estimate !== undefined && estimate.height <= head.number) this.#reportSynced(estimate);
+    else if (estimate !== undefined) return;
+    const rest = Math.max(20, this.#pollMs - this.#poll.age);
+    await this.#wake.wait(clock, rest, signal);
+  }
+  #reportSynced(estimate: HeightEstimate): void {
+    const { clock, store } = this.options;
+    const head = store.head();
+    const targetAgeMs = Math.max(0, clock.now() - estimate.asOf);
+    if (targetAgeMs > TARGET_FRESH_MS || this.#syncedAt === head.number) return;
+    this.#syncedAt = head.number;
+    this.#events.emit({ type: "synced", head, target: estimate.height, targetAgeMs });
+  }
+
+  async #runCycle(signal: AbortSignal): Promise<void> {
+    const { store, clock, logger, config } = this.options;
+    const assembly = this.#assembly;
+    const target = this.#target();
+    if (assembly === undefined || target === undefined) return;
+    this.#announced = false;
+    const from = store.head().number;
+    const begun = clock.monotonic();
+    this.#cycle = { number: ++this.#cycles, from, to: from, target, startedAt: clock.now() };
+    await assembly.pipeline.run(this.#cycle, signal);
+    const ms = clock.monotonic() - begun;
+    const to = store.head().number;
+    this.#report.cycleDone(ms);
+    this.#gauges();
+    this.#events.emit({ type: "cycle", number: this.#cycles, from, to, blocks: to - from, ms });
+    if (to > from) {
+      this.#barren = 0;
+      logger.info("cycle done", { cycle: this.#cycles, from, to, ms: Math.round(ms) });
+      if (config.staged.logProgress) { for (const line of progressLines(this.status())) logger.info(line); }
+      const estimate = this.#estimate();
+      if (estimate !== undefined && estimate.height <= to) this.#reportSynced(estimate);
+      return;
+    }
+    await this.#wake.wait(clock, this.#backoff(5_000), signal);
+  }
+
+  /** What an error means: a pause, another try after a while, or the end. */
+  async #onError(error: HsyncError, signal: AbortSignal): Promise<void> {
+    const { clock, logger, meter, store } = this.options;
+    this.#tracker.abandon();
+    meter.inc("hmy_staged_stream_sync_failed_download", { ShardID: this.#shard, error: errorLabel(error) });
+    if (FATAL.has(error.code)) return this.#fail(error);
+    // The next decision waits for peers anyway.
+    if (error.code === "NO_STREAMS") return;
+    if (error.code === "STORE_DISK_LOW") {
+      this.#diskLowAt = clock.monotonic();
+      logger.warn("importing is paused: the disk is nearly full", { error });
+      return;
+    }
+    if (error.code === "STORE_NOT_CONTIGUOUS") await this.#assembly?.downloader.rewind(store.head());
+    if (error.code.startsWith("STORE_")) this.#storeTrouble = error.message;
+    const wait = this.#backoff(error.code.startsWith("NO_") ? 5_000 : MAX_BACKOFF_MS);
+    logger.warn("a cycle failed", { code: error.code, error, retryInMs: wait });
+    await this.#wake.wait(clock, wait, signal);
+  }
+  #backoff(max: number): number {
+    return Math.min(max, 500 * 2 ** Math.min(10, this.#barren++));
+  }
+  #fail(error: HsyncError): void {
+    this.#failed = error;
+    this.options.logger.error("sync cannot go on", { code: error.code, error });
+    this.#events.emit({ type: "failed", error });
+  }
+  #onCommitted(blocks: number): void {
+    const { meter, store, config, clock } = this.options;
+    this.#storeTrouble = undefined;
+    const head = store.head();
+    if (this.#refused !== undefined && head.number >= this.#refused.number) this.#refused = undefined;
+    meter.inc("hmy_staged_stream_sync_num_blocks_synced_long_range", { ShardID: this.#shard }, blocks);
+    this.#events.emit({ type: "committed", head, blocks });
+    if (config.staged.debugMode) this.options.logger.info("committed", { head: head.number, blocks });
+    this.#progressAt = clock.monotonic();
+    this.#events.emit({ type: "progress" });
+  }
+  #onRefused(refusal: Refusal): void {
+    const { peers, meter, logger, clock } = this.options;
+    const { number, label, text, culprits } = refusal;
+    meter.inc("hmy_staged_stream_sync_num_blocks_failed_long_range", { ShardID: this.#shard, error: label });
+    this.#refused = {
+      number,
+      text,
+      from: culprits.map((c) => c.streamId).join(", ") || "nobody in particular",
+    };
+    logger.warn("a block was refused", { number, code: label, text });
+    for (const culprit of culprits) {
+      peers.report(culprit.streamId, "DATA", culprit.reason, culprit.text);
+      this.#assembly?.downloader.convict(culprit.streamId);
+    }
+    this.#progressAt = clock.monotonic();
+  }
+
+  get #pollMs(): number {
+    return this.options.pollMs ?? 2_000;
+  }
+  /** Asks peers for their heights, unless that was done less than `maxAgeMs` ago. */
+  async #refreshHeights(signal: AbortSignal, maxAgeMs = HEIGHTS_STALE_MS): Promise<void> {
+    if (this.#poll.age < maxAgeMs) return;
+    await this.#poll.poll(Math.max(POLL_WIDTH, this.#heightsNeeded()), this.#heightsNeeded(), signal);
+  }
+  #heightsNeeded(): number {
+    return Math.max(1, Math.min(this.options.config.minPeers, this.options.peers.streams().length));
+  }
+  #estimate(): HeightEstimate | undefined {
+    return this.#book.estimate(this.#heightsNeeded());
+  }
+  /** The height to reach: what peers say, cut at the height that the operator asked for. */
+  #target(): number | undefined {
+    const height = this.#estimate()?.height;
+    const { stopAt } = this.options;
+    return height === undefined || stopAt === undefined ? height : Math.min(height, stopAt);
+  }
+  #writable(): boolean {
+    return this.#diskLowAt === undefined && this.options.store.disk().writable;
+  }
+
+  #findings(): Finding[] {
+    const { store, peers, config } = this.options;
+    const head = store.head().number;
+    const target = this.#estimate()?.height;
+    return diagnose({
+      streams: peers.streams().length,
+      minPeers: config.minPeers,
+      initStreams: config.initStreams,
+      starting: this.#cycles === 0 && this.#decision.state === "WaitingPeers",
+      writable: this.#writable(),
+      heights: this.#book.claims(60_000).filter((c) => c.height > 0).length,
+      heightsNeeded: this.#heightsNeeded(),
+      head,
+      target,
+      headAgeSeconds: this.#report.headAgeSeconds(),
+      starved: this.#assembly?.downloader.status().starved,
+      refused: this.#refused,
+      importSlowerThanChain: this.#report.slowerThanChain((target ?? head) - head),
+      storeTrouble: this.#storeTrouble,
+    });
+  }
+  #input(): ReportInput {
+    return {
+      decision: this.#decision,
+      estimate: this.#estimate(),
+      cycle: this.#cycle,
+      download: this.#assembly?.downloader.status(),
+      findings: this.#findings(),
+      stopping: this.#stop.signal.aborted,
+      started: this.#cycles > 0,
+      failed: this.#failed?.message,
+    };
+  }
+  #gauges(): void {
+    this.#report.gauges(this.status());
+  }
+  #progress(): void {
+    const now = this.options.clock.monotonic();
+    if (now - this.#progressAt < PROGRESS_MS) return;
+    this.#progressAt = now;
+    const download = this.#assembly?.downloader.status();
+    if (download !== undefined) this.#report.downloaded(download);
+    this.#events.emit({ type: "progress" });
+  }
+  /** Names in the log, once a minute, what has been waited for longer than a minute; keeps the gauges true. */
+  #watch(): void {
+    const { clock, logger, peers } = this.options;
+    const status = this.status();
+    this.#report.gauges(status);
+    const now = clock.now();
+    const wait = status.waiting.find((w) => now - w.since >= NAG_MS);
+    if (wait === undefined || now - this.#nagAt < NAG_MS) return;
+    this.#nagAt = now;
+    const cause = status.diagnosis[0];
+    logger.warn(`waiting for ${wait.what}`, {
+      seconds: Math.round((now - wait.since) / 1000),
+      ...(cause === undefined ? {} : { code: cause.code, cause: cause.text, hint: cause.hint }),
+    });
+    peers.wantPeers(`waiting for ${wait.what}`);
+  }
+}

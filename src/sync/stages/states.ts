@@ -1,0 +1,123 @@
+/**
+ * States: judged blocks become part of the chain (guide stage 6; sync-protocol.md §6.5, §6.7).
+ *
+ * Why it exists: it is the one place where blocks enter the store. What must stay true: a batch is judged first and
+ * written then, blocks and checkpoint in one commit; a failure of the store blames no peer; what was accepted before
+ * a bad block is kept.
+ */
+import { cancelled, HsyncError } from "../../base/mod.ts";
+import { type NetworkParams, nextEpoch } from "../../chain/mod.ts";
+import type { AppendBlock, ChainStore } from "../../store/mod.ts";
+import { type Checkpoints, type Cycle, type Stage, type StageStep, UnwindRequest } from "../stage.ts";
+import type { Staging } from "../staging.ts";
+import type { ChainPoint, FetchedBlock } from "../types.ts";
+import type { Acceptance, BatchVerifier, Refusal } from "../verify.ts";
+
+/** The store takes no larger batch. */
+const MAX_BATCH = 128;
+
+export interface StatesOptions {
+  readonly store: ChainStore;
+  readonly staging: Staging;
+  readonly checkpoints: Checkpoints;
+  readonly verifier: BatchVerifier;
+  readonly params: Pick<NetworkParams, "stakingEpoch">;
+  /** `InsertChainBatchSize`. */
+  readonly batchSize: number;
+  /** Blocks were committed; `ms` went into judging and into writing. */
+  readonly onCommitted: (
+    blocks: readonly FetchedBlock[],
+    ms: { readonly verify: number; readonly write: number },
+  ) => void;
+  /** A block was refused: culprits are to be reported, the figure counted. */
+  readonly onRefused: (refusal: Refusal) => void;
+  /** ms, monotonic. */
+  readonly monotonic: () => number;
+}
+
+export class StatesStage implements Stage {
+  readonly id = "States";
+
+  constructor(private readonly options: StatesOptions) {}
+
+  skip(): undefined {
+    return undefined;
+  }
+  ready(): Promise<void> {
+    return Promise.resolve();
+  }
+  async execute(cycle: Cycle, signal: AbortSignal): Promise<StageStep> {
+    const { store, staging, verifier, checkpoints, batchSize, monotonic } = this.options;
+    const head = store.head();
+    const end = Math.min(cycle.to, checkpoints.get("BlockBodies"));
+    const count = Math.min(Math.max(1, batchSize), MAX_BATCH, end - head.number);
+    if (count <= 0) return this.#step(end);
+    const run = await staging.read(head.number + 1, count + 1);
+    const batch = run.slice(0, count);
+    if (batch.length === 0) {
+      throw new UnwindRequest(
+        head,
+        undefined,
+        `block ${head.number + 1} is not among the downloaded ones any more`,
+      );
+    }
+    if (signal.aborted) throw cancelled("judging blocks");
+    const begun = monotonic();
+    const verdict = await verifier.verify(batch, {
+      parent: head,
+      target: cycle.target,
+      child: run[batch.length],
+      signal,
+    });
+    const judged = monotonic();
+    const accepted = batch.slice(0, verdict.accepted.length);
+    if (accepted.length > 0) {
+      const rows = accepted.map((b, i) => this.#row(b, verdict.accepted[i] as Acceptance));
+      const height = head.number + accepted.length;
+      await store.append(rows, checkpoints.with(this.id, height));
+      checkpoints.set(this.id, height);
+      this.options.onCommitted(accepted, { verify: judged - begun, write: monotonic() - judged });
+    }
+    if (verdict.refusal !== undefined) {
+      this.options.onRefused(verdict.refusal);
+      throw new UnwindRequest(store.head(), verdict.refusal, verdict.refusal.text);
+    }
+    if (accepted.length === 0) {
+      throw new HsyncError(
+        "VERIFIER_SILENT",
+        `the verifier neither accepted nor refused block ${head.number + 1}`,
+      );
+    }
+    return this.#step(end);
+  }
+  #step(end: number): StageStep {
+    const height = this.options.store.head().number;
+    return { height, done: height >= end };
+  }
+  #row(block: FetchedBlock, acceptance: Acceptance): AppendBlock {
+    const { header, bytes } = block.delivered.block;
+    return {
+      number: block.number,
+      hash: block.hash,
+      parentHash: block.parentHash,
+      bytes,
+      headerBytes: header.bytes,
+      assurance: acceptance.assurance,
+      ...(acceptance.commitSig === undefined ? {} : { commitSig: acceptance.commitSig }),
+      ...(acceptance.body === undefined ? {} : { body: acceptance.body }),
+      ...(header.shardState.length === 0 ? {} : {
+        shardState: { epoch: nextEpoch(header, undefined, this.options.params), bytes: header.shardState },
+      }),
+    };
+  }
+  async unwind(to: ChainPoint): Promise<void> {
+    const { store, checkpoints } = this.options;
+    checkpoints.lower(this.id, to.number);
+    if (store.head().number > to.number) {
+      await store.unwindTo(to.number, checkpoints.with(this.id, to.number));
+    }
+  }
+  prune(): Promise<void> {
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * What a hash-linked batch is worth, as an exchangeable part (sync-protocol.md §6.7, §6.9).
+ *
+ * Why it exists: downloading and storing do not change when certificates, and later execution, decide what a block
+ * is worth; only the verifier does. What must stay true: a block that a verifier did not accept is not stored, and
+ * the recorded assurance is never more than what this verifier proved.
+ */
+import { equalBytes, HsyncError } from "../base/mod.ts";
+import { type NetworkParams, nextEpoch } from "../chain/mod.ts";
+import type { Assurance } from "../store/mod.ts";
+import type { RemovalReason } from "../stream/mod.ts";
+import type { ErrorLabel } from "./error_label.ts";
+import type { ChainPoint, FetchedBlock } from "./types.ts";
+
+/** What is recorded of an accepted block. */
+export interface Acceptance {
+  readonly assurance: Assurance;
+  /** Signature ‖ bitmap to keep and serve; undefined: none is kept. */
+  readonly commitSig: Uint8Array | undefined;
+  /** Whether the incoming receipts were proven; undefined: not looked at. */
+  readonly body?: "proven" | "unproven";
+}
+
+/** A peer that sent bytes that are objectively wrong. */
+export interface Culprit {
+  readonly streamId: string;
+  readonly reason: RemovalReason;
+  readonly text: string;
+}
+
+/** Why the batch was not accepted beyond a block, and what to try next. */
+export interface Refusal {
+  /** The first block that is not accepted. */
+  readonly number: number;
+  readonly label: ErrorLabel;
+  readonly text: string;
+  readonly culprits: readonly Culprit[];
+  /**
+   * `anotherSender`: the hash may be right, the bytes beside it (side-car, incoming receipts) are not.
+   * `anotherCandidate`: no bytes can make this hash good.
+   */
+  readonly remedy: "anotherSender" | "anotherCandidate";
+}
+
+export interface Verdict {
+  /** For the leading blocks of the batch, in order. */
+  readonly accepted: readonly Acceptance[];
+  /** Present when fewer blocks were accepted than asked. */
+  readonly refusal?: Refusal;
+}
+
+export interface VerifyContext {
+  /** The store's head, which the batch continues. */
+  readonly parent: ChainPoint;
+  /** Where the chain is believed to end: blocks near it deserve more care. */
+  readonly target: number;
+  /** The block after the batch, when it is at hand: its header carries the last block's certificate. */
+  readonly child: FetchedBlock | undefined;
+  readonly signal: AbortSignal;
+}
+
+export interface BatchVerifier {
+  /** True when accepted blocks are covered by certificates; then a single peer's word is enough to try a block. */
+  readonly certifies: boolean;
+  /**
+   * Judges blocks that were linked on arrival, 1..128 of them. An internal error rejects and blames nobody.
+   * @throws {HsyncError} fault NONE.
+   */
+  verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict>;
+}
+
+/**
+ * Accepts what links, has the right shard and decodes: everything that can be said without signatures. Side-cars are
+ * kept as they came.
+ */
+export class LinkedOnlyVerifier implements BatchVerifier {
+  readonly certifies = false;
+
+  constructor(
+    private readonly params: Pick<NetworkParams, "stakingEpoch">,
+    private readonly shardId: number,
+  ) {}
+
+  verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict> {
+    const accepted: Acceptance[] = [];
+    let parent = context.parent;
+    for (const block of batch) {
+      const refusal = this.#refusal(block, parent);
+      if (refusal !== undefined) return Promise.resolve({ accepted, refusal });
+      const { commitSig } = block.delivered;
+      accepted.push({ assurance: "linked", commitSig: commitSig.length > 0 ? commitSig : undefined });
+      parent = block;
+    }
+    return Promise.resolve({ accepted });
+  }
+
+  #refusal(block: FetchedBlock, parent: ChainPoint): Refusal | undefined {
+    const { header } = block.delivered.block;
+    if (block.number !== parent.number + 1 || !equalBytes(block.parentHash, parent.hash)) {
+      return refuse(
+        block,
+        "bad_parent",
+        `block ${block.number} does not continue block ${parent.number}`,
+        false,
+      );
+    }
+    if (header.shardId !== this.shardId) {
+      const text = `block ${block.number} is of shard ${header.shardId}, not of shard ${this.shardId}`;
+      return refuse(block, "bad_body", text, true);
+    }
+    try {
+      nextEpoch(header, undefined, this.params);
+    } catch (error) {
+      if (!(error instanceof HsyncError)) throw error;
+      return refuse(block, "decode", `block ${block.number}: ${error.message}`, true);
+    }
+    return undefined;
+  }
+}
+
+function refuse(block: FetchedBlock, label: ErrorLabel, text: string, blamed: boolean): Refusal {
+  const culprit = { streamId: block.streamId, reason: "invalid_blocks", text } as const;
+  return { number: block.number, label, text, culprits: blamed ? [culprit] : [], remedy: "anotherCandidate" };
+}

@@ -1,0 +1,222 @@
+import assert from "node:assert/strict";
+import { recordedChain, tip } from "./support/chains.ts";
+import { Rig } from "./support/rig.ts";
+import { FakeStore } from "./support/store.ts";
+
+const CHAIN = recordedChain(0);
+const TIP = tip(CHAIN);
+
+for (const peers of [1, 4]) {
+  Deno.test(`the recorded chain is synchronised from genesis with ${peers} peer(s)`, async () => {
+    const store = new FakeStore(CHAIN);
+    const rig = new Rig(store, { minPeers: peers, initStreams: peers });
+    for (let i = 0; i < peers; i++) rig.peers.add(`p${i}`, { chain: CHAIN });
+    rig.driver.start();
+    await rig.untilHead(TIP);
+    await rig.until(() => rig.event("synced").length > 0);
+    rig.assertHead(CHAIN, TIP);
+    assert.deepEqual(rig.peers.reports, []);
+    assert.deepEqual(store.batches, [128, 128, 128, 42]);
+    assert.ok(store.rows.every((row) => row.assurance === "linked"));
+    assert.deepEqual(store.rows.map((row) => row.commitSig), CHAIN.blocks.slice(1).map((b) => b.commitSig));
+    // 43 legs of ten blocks or fewer, and no block asked for twice.
+    assert.equal(rig.peers.count("bodies"), 43);
+    assert.ok(rig.peers.requests.every((r) => r.kind !== "hashes" || r.numbers.length <= 50));
+    await rig.stop();
+  });
+}
+
+Deno.test("committees that a block hands over are stored under the epoch that they serve in", async () => {
+  const store = new FakeStore(CHAIN);
+  const rig = new Rig(store);
+  rig.peers.add("p", { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(TIP);
+  const epochs = store.rows.flatMap((row) => row.shardState === undefined ? [] : [row.shardState.epoch]);
+  assert.deepEqual(epochs, Array.from({ length: 27 }, (_, i) => i + 1));
+  await rig.stop();
+});
+
+Deno.test("requests under way never exceed Concurrency, and every stream is kept busy", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), { concurrency: 3 });
+  for (let i = 0; i < 6; i++) rig.peers.add(`p${i}`, { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(TIP);
+  assert.equal(rig.peers.mostInFlight, 3);
+  await rig.stop();
+});
+
+Deno.test("once in sync it follows new blocks, and says so each time", async () => {
+  const rig = new Rig(new FakeStore(CHAIN));
+  let height = 400;
+  for (let i = 0; i < 3; i++) rig.peers.add(`p${i}`, { chain: CHAIN, claims: () => height });
+  rig.driver.start();
+  await rig.untilHead(400);
+  for (height = 401; height <= 410; height++) await rig.untilHead(height, 4_000);
+  rig.assertHead(CHAIN, 410);
+  await rig.until(() => rig.event("synced").at(-1)?.head.number === 410);
+  const synced = rig.event("synced");
+  assert.ok(synced.every((e) => e.targetAgeMs <= 5_000 && e.target <= e.head.number));
+  assert.equal(rig.driver.status().driver, "Synced");
+  await rig.stop();
+});
+
+Deno.test("an announced block wakes the node before the next poll, and is counted", async () => {
+  const rig = new Rig(new FakeStore(CHAIN));
+  rig.peers.add("p", { chain: CHAIN, claims: () => 400 });
+  rig.driver.start();
+  await rig.until(() => rig.event("synced").length > 0);
+  rig.peers.change("p", { chain: CHAIN, claims: () => 401 });
+  await rig.untilHead(401, 200);
+  assert.equal(rig.meter.count("hmy_staged_stream_sync_consensus_trigger", { ShardID: "0" }), 1);
+  await rig.stop();
+});
+
+Deno.test("it stops at the height asked for, and goes no further", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), { stopAt: 123 });
+  rig.peers.add("p", { chain: CHAIN });
+  rig.driver.start();
+  await rig.until(() => rig.event("stopAt").length > 0);
+  await rig.clock.advance(10_000);
+  rig.assertHead(CHAIN, 123);
+  assert.equal(rig.event("stopAt").length, 1);
+  assert.equal(rig.driver.status().driver, "Finished");
+  await rig.stop();
+});
+
+Deno.test("it waits ten seconds for InitStreams, then goes on with what there is and says so", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), { initStreams: 4, minPeers: 3 });
+  rig.driver.start();
+  await rig.clock.advance(5_000);
+  assert.equal(rig.driver.status().phase, "waitingForStreams");
+  assert.equal(rig.driver.status().diagnosis[0]?.code, "STREAMS_BELOW_INIT");
+  assert.ok(rig.peers.wants.length > 0);
+  rig.peers.add("p", { chain: CHAIN });
+  await rig.clock.advance(9_900);
+  assert.equal(rig.store.head().number, 0);
+  await rig.untilHead(TIP, 5_000);
+  const codes = rig.driver.status().diagnosis.map((d) => d.code);
+  assert.ok(codes.includes("STREAMS_BELOW_MIN"), codes.join());
+  assert.equal(rig.driver.status().degraded, true);
+  await rig.stop();
+});
+
+Deno.test("it starts at once when InitStreams are there", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), { initStreams: 2, minPeers: 2 });
+  rig.peers.add("a", { chain: CHAIN });
+  rig.peers.add("b", { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(10, 1_000);
+  await rig.stop();
+});
+
+Deno.test("it loses all streams, waits, and goes on when one comes back", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), {
+    minPeers: 2,
+    initStreams: 1,
+    staged: { maxBlocksPerSyncCycle: 50 },
+  });
+  rig.peers.add("a", { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(50);
+  rig.peers.remove("a");
+  await rig.until(() => rig.driver.status().driver === "WaitingPeers", 30_000);
+  const head = rig.store.head().number;
+  await rig.clock.advance(90_000);
+  const status = rig.driver.status();
+  assert.equal(status.waiting[0]?.what, "a stream to a peer");
+  assert.equal(status.diagnosis[0]?.code, "STREAMS_BELOW_MIN");
+  assert.equal(rig.store.head().number, head);
+  rig.peers.add("b", { chain: CHAIN });
+  await rig.untilHead(TIP);
+  assert.deepEqual(rig.peers.reports, []);
+  await rig.stop();
+});
+
+Deno.test("the stages stand in the guide's order, and skipped ones say why", async () => {
+  const rig = new Rig(new FakeStore(CHAIN));
+  rig.peers.add("p", { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(TIP);
+  const stages = rig.driver.status().stages;
+  assert.deepEqual(stages.map((s) => s.name), [
+    "Heads",
+    "SyncEpoch",
+    "ShortRange",
+    "BlockHashes",
+    "BlockBodies",
+    "States",
+    "Finish",
+  ]);
+  assert.equal(stages[1]?.why, "beacon shard");
+  assert.equal(stages[2]?.why, "426 blocks behind");
+  await rig.stop();
+});
+
+Deno.test("a cycle takes no more than MaxBlocksPerSyncCycle, and cuts at an even ten", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), { staged: { maxBlocksPerSyncCycle: 64 } });
+  rig.peers.add("p", { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(TIP);
+  await rig.until(() => rig.event("cycle").length >= 8);
+  assert.deepEqual(rig.event("cycle").map((c) => c.to), [60, 120, 180, 240, 300, 360, 420, 426]);
+  await rig.stop();
+});
+
+Deno.test("MaxBlocksPerSyncCycle 0 takes everything in one cycle, in parts that fit in memory", async () => {
+  const staged = { maxBlocksPerSyncCycle: 0, maxMemSyncCycleSize: 100, maxBackgroundBlocks: 50 };
+  const store = new FakeStore(CHAIN);
+  const rig = new Rig(store, { staged });
+  rig.peers.add("p", { chain: CHAIN });
+  rig.driver.start();
+  let most = 0;
+  while (store.head().number < TIP) {
+    await rig.clock.advance(5);
+    const { bodiesTo } = {
+      bodiesTo: rig.driver.status().stages.find((s) => s.name === "BlockBodies")?.height ?? 0,
+    };
+    most = Math.max(most, bodiesTo - store.head().number);
+  }
+  await rig.until(() => rig.event("cycle").length > 0);
+  assert.deepEqual(rig.event("cycle").map((c) => [c.from, c.to]), [[0, TIP]]);
+  assert.ok(most <= 160, `${most} blocks were held ahead of the head`);
+  assert.ok(store.batches.every((n) => n <= 100));
+  await rig.stop();
+});
+
+Deno.test("InsertChainBatchSize is the size of a commit", async () => {
+  const store = new FakeStore(CHAIN);
+  const rig = new Rig(store, { staged: { insertChainBatchSize: 100 } });
+  rig.peers.add("p", { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(TIP);
+  assert.deepEqual(store.batches, [100, 100, 100, 100, 26]);
+  await rig.stop();
+});
+
+Deno.test("metrics count blocks and cycles under the guide's names", async () => {
+  const rig = new Rig(new FakeStore(CHAIN));
+  rig.peers.add("p", { chain: CHAIN });
+  rig.driver.start();
+  await rig.until(() => rig.event("synced").length > 0);
+  assert.equal(rig.meter.count("hmy_staged_stream_sync_num_blocks_synced_long_range", { ShardID: "0" }), TIP);
+  await rig.clock.advance(10_000);
+  assert.equal(rig.meter.gauges.get("hmy_sync_current_height{ShardID=0,chain=shard}"), TIP);
+  assert.equal(rig.meter.gauges.get("hmy_sync_target_height{ShardID=0,chain=shard}"), TIP);
+  assert.equal(rig.meter.gauges.get("hmy_sync_in_sync{ShardID=0,chain=shard}"), 1);
+  assert.equal(rig.meter.gauges.get("hmy_sync_stage_height{ShardID=0,stage=States}"), TIP);
+  await rig.stop();
+});
+
+Deno.test("a head that nobody exceeds but that is old is called so", async () => {
+  const rig = new Rig(new FakeStore(CHAIN));
+  rig.peers.add("p", { chain: CHAIN });
+  rig.driver.start();
+  await rig.until(() => rig.event("synced").length > 0);
+  // The recorded chain ended long before the test's clock begins, or will end long after it: both are judged.
+  const age = rig.clock.now() / 1000 - rig.driver.status().head.time / 1000;
+  assert.deepEqual(rig.driver.status().diagnosis.map((d) => d.code), [
+    age > 120 ? "PEERS_BEHIND" : "IDLE_IN_SYNC",
+  ]);
+  await rig.stop();
+});

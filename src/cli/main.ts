@@ -122,7 +122,8 @@ async function dispatch(
 
 /** Where `main` writes, and the node it drives; tests pass their own. */
 export interface MainOptions {
-  readonly node: () => Promise<NodeCommands>;
+  /** Default: the real node, loaded when a command needs it. */
+  readonly node?: () => Promise<NodeCommands>;
   /** Default: the process's own terminal. */
   readonly io?: CliIo;
 }
@@ -137,8 +138,12 @@ function terminalFor(parsed: ParsedArgv | undefined): TerminalIo {
   });
 }
 
+async function realNode(): Promise<NodeCommands> {
+  return await import("../node/mod.ts");
+}
+
 /** Runs a command line (without the program's name) to its end. */
-export async function main(argv: readonly string[], options: MainOptions): Promise<ExitCode> {
+export async function main(argv: readonly string[], options: MainOptions = {}): Promise<ExitCode> {
   let parsed: ParsedArgv | undefined;
   let slip: unknown;
   try {
@@ -150,7 +155,7 @@ export async function main(argv: readonly string[], options: MainOptions): Promi
   const io = options.io ?? terminal as CliIo;
   try {
     if (parsed === undefined) throw slip;
-    return await dispatch(parsed, io, options.node);
+    return await dispatch(parsed, io, options.node ?? realNode);
   } catch (error) {
     terminal?.close();
     return reportError(error, (line) => io.err(line), parsed?.flags.get("sync.debug")?.value === true);

@@ -5,7 +5,6 @@
  * 20 MiB and must fit Go nodes. What must stay true: everything that a stranger can make us hold is bounded here, and
  * yamux with noise stands first, which is what live Go nodes take.
  */
-import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify, identifyPush } from "@libp2p/identify";
 import type { PrivateKey, ServiceMap, StreamMuxerFactory } from "@libp2p/interface";
@@ -16,6 +15,8 @@ import { tcp } from "@libp2p/tcp";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions } from "libp2p";
 import { createGater } from "./gater.ts";
+import { noiseEncrypter } from "./noise.ts";
+import { noiseLikeGo } from "./security.ts";
 
 /** Services of our host. */
 export interface HostServices extends ServiceMap {
@@ -82,7 +83,7 @@ export function libp2pOptions(settings: HostSettings): Libp2pOptions<HostService
     nodeInfo: { userAgent: settings.userAgent },
     addresses: { listen: [settings.listen], announceFilter: settings.announce },
     transports: [tcp()],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [noiseEncrypter()],
     streamMuxers: settings.muxers.map(muxer),
     connectionGater: createGater({
       maxConnsPerIp: settings.maxConnsPerIp,

@@ -1,0 +1,377 @@
+/**
+ * The running node: builds the graph of parts, starts and stops it in order.
+ *
+ * Why it exists: no other folder knows all parts. The calls that go against the stream of imports are wired here: the
+ * stream server reads the store, the pipeline reports to the stream manager, cooldowns are remembered in the store.
+ * What must stay true: parts start from the bottom up and stop from the top down; a start that fails leaves nothing
+ * running; `stop` may be called at any time, any number of times.
+ */
+import { type Clock, HsyncError, type Logger, type Random } from "../base/mod.ts";
+import {
+  BUILD,
+  buildStatus,
+  EventLoopMonitor,
+  type HttpServer,
+  Metrics,
+  readProcess,
+  type RecentErrors,
+  reportProcess,
+  reportStatus,
+  serveHttp,
+  type StatusDocument,
+  TrafficMeter,
+} from "../api/mod.ts";
+import { decodeHeader, type Header, type NetworkParams } from "../chain/mod.ts";
+import type { HsyncConfig, LoadedConfig } from "../config/mod.ts";
+import {
+  createHost,
+  type DiscoveredPeer,
+  type LibP2PHost,
+  loadIdentity,
+  parsePeerAddress,
+} from "../p2p/mod.ts";
+import type { ChainStore } from "../store/mod.ts";
+import { type PeerMemory, protocolId, SyncProtocol } from "../stream/mod.ts";
+import { type BatchVerifier, LinkedOnlyVerifier, SyncDriver } from "../sync/mod.ts";
+import { openConfiguredChain, paramsOf, storeLocationOf } from "./chain.ts";
+import { headHeader, statusParts } from "./status.ts";
+
+export interface NodeOptions {
+  readonly loaded: LoadedConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly errors: RecentErrors;
+  /** Default: those of the configured network. Tests pass a network of their own. */
+  readonly params?: NetworkParams;
+  /** Default: the configured store, opened and closed by the node. One that is passed in stays open. */
+  readonly store?: ChainStore;
+}
+
+/** Slack above the height that a chain of one block a second would have: clocks differ, and so do genesis times. */
+const HEIGHT_SLACK = 100_000;
+
+/** Peers that are trusted by address; names behind `/dnsaddr/` are resolved by the host. */
+function trustedPeers(config: HsyncConfig): DiscoveredPeer[] {
+  const out = new Map<string, DiscoveredPeer>();
+  for (const text of [...config.sync.trustedNodes, ...config.sync.dnsStaticNodes]) {
+    if (text.startsWith("/dnsaddr/")) continue;
+    const { peerId } = parsePeerAddress(text);
+    out.set(peerId, { peerId, addresses: [...out.get(peerId)?.addresses ?? [], text] });
+  }
+  return [...out.values()];
+}
+
+/** Cooldowns and scores live in the store, so that a restart forgives and forgets nothing. */
+function memoryIn(store: ChainStore, service: string): PeerMemory {
+  const name = `peers.${service}`;
+  return { load: () => store.record(name), save: (bytes) => store.putRecord(name, bytes) };
+}
+
+export class HsyncNode {
+  readonly startedAt: number;
+  readonly #undo: Array<() => Promise<void> | void> = [];
+  #stopped: Promise<void> | undefined;
+  #head!: Header;
+  #startHeight = 0;
+  #store!: ChainStore;
+  #host!: LibP2PHost;
+  readonly #protocols: SyncProtocol[] = [];
+  #driver: SyncDriver | undefined;
+  #http: HttpServer | undefined;
+  #lag!: EventLoopMonitor;
+  #traffic!: TrafficMeter;
+  #tickedAt: number;
+
+  private constructor(private readonly options: NodeOptions, readonly params: NetworkParams) {
+    this.startedAt = options.clock.now();
+    this.#tickedAt = options.clock.monotonic();
+  }
+
+  /**
+   * Starts everything that the configuration asks for.
+   * @throws {HsyncError} what the parts throw: port in use, key file, store, configuration; nothing is left running.
+   */
+  static async start(options: NodeOptions): Promise<HsyncNode> {
+    const node = new HsyncNode(options, options.params ?? paramsOf(options.loaded.config));
+    try {
+      await node.#start();
+    } catch (error) {
+      await node.stop();
+      throw error;
+    }
+    return node;
+  }
+
+  get store(): ChainStore {
+    return this.#store;
+  }
+  get host(): LibP2PHost {
+    return this.#host;
+  }
+  /** The pipeline; undefined on a node that only serves. */
+  get driver(): SyncDriver | undefined {
+    return this.#driver;
+  }
+  /** The stream protocol of the node's own chain. */
+  get protocol(): SyncProtocol {
+    return this.#protocols[0] as SyncProtocol;
+  }
+  /** Protocol ids without a leading slash, the node's own chain first. */
+  get topics(): readonly string[] {
+    return this.#protocols.map((p) => p.id);
+  }
+  get statusUrl(): string | undefined {
+    return this.#http?.url;
+  }
+  get startHeight(): number {
+    return this.#startHeight;
+  }
+
+  async #start(): Promise<void> {
+    const { loaded, clock, logger } = this.options;
+    const { config } = loaded;
+    const { params } = this;
+    const identity = await loadIdentity(config.p2p.keyFile, logger.child("p2p"));
+    const topics = [protocolId("sync", params.name, config.shard)];
+    if (config.shard === 0) topics.push(protocolId("epochsync", params.name, 0));
+    const metrics = new Metrics({
+      shards: [config.shard],
+      topics,
+      strict: false,
+      logger: logger.child("api"),
+    });
+    this.#traffic = new TrafficMeter(metrics, clock);
+
+    this.#store = this.options.store ?? await openConfiguredChain(config, {
+      clock,
+      logger: logger.child("store"),
+      meter: this.#traffic,
+      peerId: identity.peerId,
+    });
+    if (this.options.store === undefined) this.#undo.push(() => this.#store.close());
+    this.#head = await headHeader(this.#store);
+    this.#startHeight = this.#head.number;
+
+    this.#lag = new EventLoopMonitor(clock);
+    this.#undo.push(() => this.#lag.stop());
+    this.#undo.push(clock.every(1_000, () => {
+      this.#tickedAt = clock.monotonic();
+    }));
+    const { version, commit, deno, target } = BUILD;
+    this.#undo.push(reportProcess(metrics, { version, commit, deno, target }, this.startedAt));
+    // The listener before the network: a port in use must not cost peers a connection.
+    this.#serveHttp(metrics);
+
+    this.#host = await createHost({
+      identity,
+      ip: config.p2p.ip,
+      port: config.p2p.port,
+      userAgent: config.p2p.userAgent === "" ? `hsync/${BUILD.version}` : config.p2p.userAgent,
+      bootnodes: config.bootNodes,
+      staticPeers: [...config.sync.trustedNodes, ...config.sync.dnsStaticNodes],
+      privateNetwork: params.name === "localnet" || config.p2p.ip.startsWith("127.") ||
+        config.p2p.ip === "::1",
+      muxers: config.p2p.muxers,
+      ...(config.p2p.maxConnsPerIp > 0 && params.name !== "localnet"
+        ? { maxConnsPerIp: config.p2p.maxConnsPerIp }
+        : {}),
+      maxPeers: config.p2p.maxPeers,
+      dialTimeoutMs: config.p2p.dialTimeoutMs,
+      dhtConcurrency: config.p2p.discConcurrency,
+      clock,
+      random: this.options.random,
+      log: logger.child("p2p"),
+    });
+    this.#undo.push(() => this.#host.stop());
+
+    await this.#startProtocols();
+    if (config.sync.client) this.#startDriver();
+    this.#undo.push(reportStatus(metrics, () => this.status()));
+  }
+
+  #serveHttp(metrics: Metrics): void {
+    const { loaded, clock, logger } = this.options;
+    const { prometheus, status } = loaded.config;
+    const log = logger.child("api");
+    const routes = {
+      metrics,
+      provider: {
+        status: () => this.status(),
+        sinceTickMs: () => clock.monotonic() - this.#tickedAt,
+        settings: () => ({ values: loaded.values, origins: loaded.origins, notices: loaded.notices }),
+      },
+      monotonic: () => clock.monotonic(),
+      public: status.public,
+      off: status.off,
+      hosts: status.hosts,
+      onError: (error: unknown) => log.error("answering an HTTP request failed", { error }),
+    };
+    if (prometheus.enabled) {
+      this.#http = serveHttp(prometheus, routes, "--prometheus.port");
+      const server = this.#http;
+      this.#undo.push(() => server.close());
+    }
+    if (status.listen !== undefined) {
+      const server = serveHttp(status.listen, routes, "--status.addr");
+      this.#http ??= server;
+      this.#undo.push(() => server.close());
+    }
+  }
+
+  async #startProtocols(): Promise<void> {
+    const { clock, logger, random, loaded } = this.options;
+    const { sync, shard } = loaded.config;
+    if (!sync.enabled && !sync.client) return;
+    const { params } = this;
+    const genesisMs = Number(params.genesisBlock(shard).header.time) * 1000;
+    const common = {
+      host: this.#host,
+      network: params.name,
+      clock,
+      logger,
+      random,
+      meter: this.#traffic,
+      maxAdvertiseWaitMs: sync.maxAdvertiseWaitMs,
+      rateLimits: {
+        perStream: sync.server.requestsPerSecondPerStream,
+        global: sync.server.requestsPerSecond,
+      },
+      maxReserved: sync.streamManager.maxReservedStreams,
+      setupConcurrency: sync.streamManager.setupConcurrency,
+      // A block takes at least a second on every network (sync-protocol.md §2.9).
+      heightBound: (nowMs: number) => Math.max(0, Math.ceil((nowMs - genesisMs) / 1000)) + HEIGHT_SLACK,
+    };
+    const own = new SyncProtocol({
+      ...common,
+      service: "sync",
+      shardId: shard,
+      reader: this.#store,
+      caps: {
+        hardLowCap: sync.discHardLowCap,
+        softLowCap: sync.discSoftLowCap,
+        highCap: sync.discHighCap,
+        discBatch: sync.discBatch,
+      },
+      trusted: trustedPeers(loaded.config),
+      memory: memoryIn(this.#store, "sync"),
+      advertise: sync.enabled,
+    });
+    await this.#startProtocol(own);
+    if (shard !== 0 || !sync.enabled) return;
+    // A beacon node offers the epoch chain out of its full chain; it needs nothing from others there.
+    const epochs = new SyncProtocol({
+      ...common,
+      service: "epochsync",
+      shardId: 0,
+      reader: this.#store,
+      caps: { hardLowCap: 0, softLowCap: 0, highCap: sync.discHighCap, discBatch: sync.discBatch },
+      memory: memoryIn(this.#store, "epochsync"),
+    });
+    await this.#startProtocol(epochs);
+  }
+
+  async #startProtocol(protocol: SyncProtocol): Promise<void> {
+    this.#undo.push(() => protocol.stop());
+    await protocol.start();
+    this.#protocols.push(protocol);
+  }
+
+  #startDriver(): void {
+    const { clock, logger, loaded } = this.options;
+    const { sync, shard, run } = loaded.config;
+    const driver = new SyncDriver({
+      store: this.#store,
+      peers: this.protocol,
+      params: this.params,
+      config: sync,
+      verifier: this.#verifier(),
+      clock,
+      logger: logger.child("sync"),
+      meter: this.#traffic,
+      ...(run.stopAt === undefined ? {} : { stopAt: run.stopAt }),
+    });
+    this.#driver = driver;
+    this.#undo.push(driver.on((event) => {
+      if (event.type === "committed") void this.#refreshHead();
+    }));
+    this.#undo.push(() => driver.stop());
+    driver.start();
+    logger.debug("synchronising", { shard });
+  }
+
+  #verifier(): BatchVerifier {
+    return new LinkedOnlyVerifier(this.params, this.options.loaded.config.shard);
+  }
+
+  async #refreshHead(): Promise<void> {
+    try {
+      const bytes = await this.#store.headerAt(this.#store.head().number);
+      if (bytes !== undefined) this.#head = decodeHeader(bytes);
+    } catch (error) {
+      // The store closes while the last commit is announced; the page then shows the head before it.
+      if (!(error instanceof HsyncError)) throw error;
+    }
+  }
+
+  /** The `/status` document now. */
+  status(): StatusDocument {
+    const location = storeLocationOf(this.options.loaded.config);
+    return buildStatus(
+      statusParts({
+        loaded: this.options.loaded,
+        clock: this.options.clock,
+        startedAt: this.startedAt,
+        startHeight: this.#startHeight,
+        peerId: this.#host?.peerId ?? "",
+        host: this.#host?.status() ?? NO_HOST,
+        protocols: this.#protocols.map((p) => p.snapshot()),
+        store: this.#store,
+        storePath: location.kind === "file"
+          ? location.dir
+          : location.kind === "remote"
+          ? location.url
+          : "memory",
+        head: this.#head,
+        sync: this.#driver?.status(),
+        stopping: this.#stopped !== undefined,
+        traffic: this.#traffic,
+        errors: this.options.errors,
+        eventLoopLagMsP99: this.#lag.p99Ms(),
+      }),
+      readProcess(),
+    );
+  }
+
+  /** Bytes read from peers a second, lately. */
+  bytesPerSecond(): number {
+    return this.#traffic.bytesPerSecond();
+  }
+
+  /** Stops everything in reverse order. Never rejects: a part that cannot stop cleanly is logged. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+  async #stop(): Promise<void> {
+    for (const undo of this.#undo.splice(0).reverse()) {
+      try {
+        await undo();
+      } catch (error) {
+        this.options.logger.error("a part of the node did not stop cleanly", { error });
+      }
+    }
+  }
+}
+
+const NO_HOST = {
+  peerId: "",
+  addresses: [],
+  connected: 0,
+  routingTable: 0,
+  dhtMode: "client" as const,
+  observedIp: undefined,
+  reached: false,
+  bootstrap: [],
+  unresolved: [],
+};

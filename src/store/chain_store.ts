@@ -280,6 +280,19 @@ export class KvChainStore implements ChainStore {
     });
   }
 
+  markProven(numbers: readonly number[]): Promise<void> {
+    const what = `recording that the incoming receipts of ${numbers.length} blocks are proven`;
+    return this.#write(what, async () => {
+      const { head, lowest } = this.#state;
+      const marks = this.#tables.marks.edit();
+      for (const number of numbers) if (number >= lowest && number <= head.number) await marks.prove(number);
+      const pages = marks.mutations();
+      if (pages.length === 0) return;
+      await this.#writer.commit(what, this.#writer.batch(what), pages, this.#writer.next({}));
+      this.#tables.marks.committed(marks);
+    });
+  }
+
   unwindTo(number: number, checkpoints: Readonly<Record<string, number>> = {}): Promise<void> {
     const what = `unwinding to block ${number}`;
     return this.#write(what, async () => {

@@ -74,6 +74,13 @@ export class MarkEdit {
     }
     return moved;
   }
+  /** Says of a stored block that its incoming receipts are proven. */
+  async prove(number: number): Promise<void> {
+    const page = await this.#page(pageOf(number));
+    const at = number % MARKS_PER_PAGE;
+    const mark = page[at] as number;
+    if (mark !== 0) page[at] = encodeMark(assuranceOf(mark), "proven");
+  }
   mutations(): KvMutation[] {
     return [...this.#pages].map(([index, value]) => ({ key: this.#keys.key("mark", index), value }));
   }

@@ -149,6 +149,11 @@ export interface ChainStore {
    */
   raiseAssurance(from: number, to: number, assurance: Assurance): Promise<void>;
   /**
+   * Records that the incoming receipts of these blocks are proven after all: what proves them may come later than the
+   * block. Numbers that are not stored are ignored.
+   */
+  markProven(numbers: readonly number[]): Promise<void>;
+  /**
    * Makes `number` the head, removing everything above it; its certificate is kept. Staged rows above are dropped.
    * `checkpoints` change in the same step. @throws {HsyncError} STORE_NO_BLOCK for a number that is not stored.
    */

@@ -182,6 +182,27 @@ export const chainCases: Case[] = [
       }),
   },
   {
+    name: "incoming receipts can be proven later than their block was stored",
+    run: async (place) => {
+      const blocks = chainFrom(GENESIS, 3, { seed: 12 });
+      await using(place.open(), async (store) => {
+        await store.append(
+          blocks.map((b) => ({ ...b, assurance: "signed" as const, body: "unproven" as const })),
+        );
+        await store.markProven([2, 4, 900_000]);
+        await store.markProven([]);
+      });
+      await using(place.open(), async (store) => {
+        const records = await Promise.all([1, 2, 3].map((n) => store.recordAt(n)));
+        assert.deepEqual(records.map((r) => r?.body), ["unproven", "proven", "unproven"]);
+        assert.deepEqual(records.map((r) => r?.assurance), ["signed", "signed", "signed"]);
+        assert.equal(store.lowestAssurance(), "signed");
+        await store.append(chainFrom(blocks[2] ?? GENESIS, 1, { seed: 12 }));
+        assert.equal((await store.recordAt(4))?.body, undefined);
+      });
+    },
+  },
+  {
     name: "assurance rises and never falls, and its lowest level is known",
     run: async (place) => {
       const blocks = chainFrom(GENESIS, 4_200, { seed: 10, headerSize: 160, bodySize: () => 1 });

@@ -15,8 +15,6 @@ import { tcp } from "@libp2p/tcp";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions } from "libp2p";
 import { createGater } from "./gater.ts";
-import { noiseEncrypter } from "./noise.ts";
-import { noiseLikeGo } from "./security.ts";
 
 /** Services of our host. */
 export interface HostServices extends ServiceMap {
@@ -83,7 +81,7 @@ export function libp2pOptions(settings: HostSettings): Libp2pOptions<HostService
     nodeInfo: { userAgent: settings.userAgent },
     addresses: { listen: [settings.listen], announceFilter: settings.announce },
     transports: [tcp()],
-    connectionEncrypters: [noiseEncrypter()],
+    connectionEncrypters: [noiseLikeGo()],
     streamMuxers: settings.muxers.map(muxer),
     connectionGater: createGater({
       maxConnsPerIp: settings.maxConnsPerIp,

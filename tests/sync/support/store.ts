@@ -116,6 +116,13 @@ export class FakeStore implements ChainStore {
   raiseAssurance(): Promise<void> {
     return Promise.resolve();
   }
+  markProven(numbers: readonly number[]): Promise<void> {
+    for (const n of numbers) {
+      const row = this.#row(n);
+      if (row !== undefined) this.rows[n - 1] = { ...row, body: "proven" };
+    }
+    return Promise.resolve();
+  }
   unwindTo(number: number, checkpoints: Record<string, number> = {}): Promise<void> {
     this.rows.splice(number);
     this.unwinds.push(number);

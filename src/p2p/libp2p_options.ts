@@ -15,6 +15,7 @@ import { tcp } from "@libp2p/tcp";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions } from "libp2p";
 import { createGater } from "./gater.ts";
+import { noiseLikeGo } from "./security.ts";
 
 /** Services of our host. */
 export interface HostServices extends ServiceMap {

@@ -40,13 +40,20 @@ export interface Refusal {
    * `anotherCandidate`: no bytes can make this hash good.
    */
   readonly remedy: "anotherSender" | "anotherCandidate";
+  /**
+   * With `anotherCandidate`: the block that cannot be good. Default `number`; above it when only the bytes beside
+   * block `number` were wrong, and its hash may still be right.
+   */
+  readonly hopeless?: number;
 }
 
 export interface Verdict {
   /** For the leading blocks of the batch, in order. */
   readonly accepted: readonly Acceptance[];
-  /** Present when fewer blocks were accepted than asked. */
+  /** Present when fewer blocks were accepted than asked, or when the block after the batch turned out to be bad. */
   readonly refusal?: Refusal;
+  /** Blocks that were stored before, and whose incoming receipts this batch has proven. */
+  readonly proven?: readonly number[];
 }
 
 export interface VerifyContext {
@@ -67,6 +74,13 @@ export interface BatchVerifier {
    * @throws {HsyncError} fault NONE.
    */
   verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict>;
+  /**
+   * Looks at blocks, ascending and linked, the lowest of which stands on another block than `head`, the store's.
+   *
+   * @returns those who sent bytes of them that are objectively wrong.
+   * @throws {HsyncError} CONFLICTING_CERTIFICATES: both they and the stored block are certified; nothing may go on.
+   */
+  examineFork?(blocks: readonly FetchedBlock[], head: ChainPoint, signal: AbortSignal): Promise<readonly Culprit[]>;
 }
 
 /**

@@ -14,7 +14,7 @@ import type { Refusal } from "../verify.ts";
 /** What the stage needs of the downloader. */
 export interface BodySource {
   waitBodies(to: number, signal: AbortSignal): Promise<number>;
-  rewind(point: ChainPoint, bad?: readonly string[], refuse?: string): Promise<void>;
+  rewind(point: ChainPoint, bad?: readonly string[], refuse?: string, hopeless?: number): Promise<void>;
 }
 
 export class BlockBodiesStage implements Stage {
@@ -52,7 +52,7 @@ export class BlockBodiesStage implements Stage {
   }
   async unwind(to: ChainPoint, refusal: Refusal | undefined): Promise<void> {
     const refuse = refusal?.remedy === "anotherCandidate" ? refusal.text : undefined;
-    await this.source.rewind(to, refusal?.culprits.map((c) => c.streamId), refuse);
+    await this.source.rewind(to, refusal?.culprits.map((c) => c.streamId), refuse, refusal?.hopeless);
     this.checkpoints.lower(this.id, to.number);
   }
   prune(): Promise<void> {

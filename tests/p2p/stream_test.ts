@@ -238,3 +238,28 @@ for (const muxer of ["yamux", "mplex"] as const) {
     }
   });
 }
+
+const ORDERS: ReadonlyArray<readonly [readonly Muxer[], readonly Muxer[], string | undefined]> = [
+  [["yamux", "mplex"], ["mplex", "yamux"], "/yamux/1.0.0"],
+  [["mplex", "yamux"], ["yamux", "mplex"], "/mplex/6.7.0"],
+  [["yamux", "mplex"], ["mplex"], "/mplex/6.7.0"],
+  [["yamux"], ["mplex", "yamux"], "/yamux/1.0.0"],
+  [["mplex"], ["yamux", "mplex"], "/mplex/6.7.0"],
+  [["yamux"], ["mplex"], undefined],
+];
+for (const [dialler, listener, expected] of ORDERS) {
+  const what = expected === undefined ? "is refused" : `speaks ${expected}`;
+  Deno.test(`a host of ${dialler.join(", ")} that dials one of ${listener.join(", ")} ${what}`, async () => {
+    await using hosts = new Hosts();
+    const [a, b] = [await hosts.start({ muxers: dialler }), await hosts.start({ muxers: listener })];
+    if (expected === undefined) {
+      await assert.rejects(streamPair(a, b), { fault: "TRANSPORT" });
+      return;
+    }
+    const pair = await streamPair(a, b);
+    assert.equal(pair.out.muxer, expected);
+    assert.equal(pair.in.muxer, expected);
+    await pair.out.write(new Uint8Array([1, 2]));
+    assert.deepEqual(await readBytes(pair.in.source[Symbol.asyncIterator](), 2), new Uint8Array([1, 2]));
+  });
+}

@@ -1,10 +1,11 @@
 /** The staged pipeline: driver, stages, downloader. Other folders import only from here. */
+export { appendRow } from "./append_row.ts";
 export { SyncDriver, type SyncDriverOptions } from "./driver.ts";
 export { type DriverState } from "./driver_state.ts";
 export { type Diagnosis, DIAGNOSIS_CODES, type DiagnosisCode } from "./diagnosis.ts";
 export { assuranceText, progressLines, type SyncEvent, type SyncStatus } from "./status.ts";
 export { type StageStatus } from "./stage_tracker.ts";
-export { type ChainPoint, type FetchedBlock, STAGE_IDS, type StageId } from "./types.ts";
+export { type ChainPoint, type FetchedBlock, STAGE_IDS, type StageId, type SyncStore } from "./types.ts";
 export {
   type Acceptance,
   type BatchVerifier,

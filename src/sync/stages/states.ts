@@ -6,18 +6,18 @@
  * a bad block is kept.
  */
 import { cancelled, HsyncError } from "../../base/mod.ts";
-import { type NetworkParams, nextEpoch } from "../../chain/mod.ts";
-import type { AppendBlock, ChainStore } from "../../store/mod.ts";
+import type { NetworkParams } from "../../chain/mod.ts";
+import { appendRow } from "../append_row.ts";
 import { type Checkpoints, type Cycle, type Stage, type StageStep, UnwindRequest } from "../stage.ts";
 import type { Staging } from "../staging.ts";
-import type { ChainPoint, FetchedBlock } from "../types.ts";
+import type { ChainPoint, FetchedBlock, SyncStore } from "../types.ts";
 import type { Acceptance, BatchVerifier, Refusal } from "../verify.ts";
 
 /** The store takes no larger batch. */
 const MAX_BATCH = 128;
 
 export interface StatesOptions {
-  readonly store: ChainStore;
+  readonly store: SyncStore;
   readonly staging: Staging;
   readonly checkpoints: Checkpoints;
   readonly verifier: BatchVerifier;
@@ -72,12 +72,15 @@ export class StatesStage implements Stage {
     const judged = monotonic();
     const accepted = batch.slice(0, verdict.accepted.length);
     if (accepted.length > 0) {
-      const rows = accepted.map((b, i) => this.#row(b, verdict.accepted[i] as Acceptance));
+      const rows = accepted.map((b, i) =>
+        appendRow(b.delivered.block, verdict.accepted[i] as Acceptance, this.options.params)
+      );
       const height = head.number + accepted.length;
       await store.append(rows, checkpoints.with(this.id, height));
       checkpoints.set(this.id, height);
       this.options.onCommitted(accepted, { verify: judged - begun, write: monotonic() - judged });
     }
+    if (verdict.proven !== undefined && verdict.proven.length > 0) await store.markProven(verdict.proven);
     if (verdict.refusal !== undefined) {
       this.options.onRefused(verdict.refusal);
       throw new UnwindRequest(store.head(), verdict.refusal, verdict.refusal.text);
@@ -93,22 +96,6 @@ export class StatesStage implements Stage {
   #step(end: number): StageStep {
     const height = this.options.store.head().number;
     return { height, done: height >= end };
-  }
-  #row(block: FetchedBlock, acceptance: Acceptance): AppendBlock {
-    const { header, bytes } = block.delivered.block;
-    return {
-      number: block.number,
-      hash: block.hash,
-      parentHash: block.parentHash,
-      bytes,
-      headerBytes: header.bytes,
-      assurance: acceptance.assurance,
-      ...(acceptance.commitSig === undefined ? {} : { commitSig: acceptance.commitSig }),
-      ...(acceptance.body === undefined ? {} : { body: acceptance.body }),
-      ...(header.shardState.length === 0 ? {} : {
-        shardState: { epoch: nextEpoch(header, undefined, this.options.params), bytes: header.shardState },
-      }),
-    };
   }
   async unwind(to: ChainPoint): Promise<void> {
     const { store, checkpoints } = this.options;

@@ -9,7 +9,7 @@
 import {
   CHAIN_VALUES,
   CLIENT_REQUEST_TYPES,
-  DIAGNOSIS_CODES,
+  CODE_VALUES,
   ERROR_VALUES,
   type LabelDomain,
   PHASE_VALUES,
@@ -251,7 +251,7 @@ const OURS: readonly Row[] = [
     { buckets: STAGE_SECONDS },
   ],
   ["gauge", "hmy_sync_current_stage", { ...SHARD, stage: STAGE_VALUES }, "1 for the running stage"],
-  ["gauge", "hmy_sync_stalled_reason", { ...SHARD, code: DIAGNOSIS_CODES }, "1 for each reason that holds"],
+  ["gauge", "hmy_sync_stalled_reason", { ...SHARD, code: CODE_VALUES }, "1 for each reason that holds"],
   ["gauge", "hmy_sync_degraded", SHARD, "1 while syncing with fewer streams than MinPeers"],
   ["counter", "hmy_sync_conflicting_certificates", SHARD, "heights with two valid certificates"],
   ["gauge", "hmy_stream_num_cooldown_streams", TOPIC, "peers in cooldown"],

@@ -5,6 +5,7 @@
  * must stay true: nothing outside these lists ever becomes the value of one of these labels.
  */
 import { ERROR_LABELS, REMOVAL_REASONS, REQUEST_TYPES } from "../stream/mod.ts";
+import { DIAGNOSIS_CODES, STAGE_IDS } from "../sync/mod.ts";
 
 /** Label `error`. */
 export const ERROR_VALUES = ERROR_LABELS;
@@ -29,41 +30,9 @@ export const SERVER_REQUEST_TYPES = [
 ] as const;
 
 /** Label `stage`, in the order of a cycle. */
-export const STAGE_VALUES = [
-  "Heads",
-  "SyncEpoch",
-  "ShortRange",
-  "BlockHashes",
-  "BlockBodies",
-  "States",
-  "Finish",
-] as const;
-export type StageName = typeof STAGE_VALUES[number];
-
+export const STAGE_VALUES = STAGE_IDS;
 /** Label `code`: the answers to "why am I not syncing?" (§8.5). */
-export const DIAGNOSIS_CODES = [
-  "CLIENT_DISABLED",
-  "BOOTNODES_UNRESOLVED",
-  "NO_CONNECTIVITY",
-  "PORT_UNREACHABLE",
-  "NO_PEERS_FOUND",
-  "PROTOCOL_REFUSED",
-  "STREAMS_BELOW_INIT",
-  "STREAMS_BELOW_MIN",
-  "ALL_IN_COOLDOWN",
-  "PEERS_BEHIND",
-  "TARGET_UNKNOWN",
-  "RANGE_UNAVAILABLE",
-  "BAD_BLOCK",
-  "IMPORT_TOO_SLOW",
-  "RATE_LIMITED",
-  "DISK_LOW",
-  "CLOCK_SKEW",
-  "FD_LIMIT",
-  "MEMORY_PRESSURE",
-  "IDLE_IN_SYNC",
-] as const;
-export type DiagnosisCode = typeof DIAGNOSIS_CODES[number];
+export const CODE_VALUES = DIAGNOSIS_CODES;
 
 /** What a label may hold: one of a list, one of those registered at run time, or text of our own making. */
 export type LabelDomain = readonly string[] | "topic" | "shard" | "own";

@@ -18,14 +18,7 @@ export {
   IN_SYNC_TOLERANCE,
   targetOf,
 } from "./status.ts";
-export {
-  healthLine,
-  logProgressLines,
-  notReadyReason,
-  progressOf,
-  redactStatus,
-  reportStatus,
-} from "./status_views.ts";
+export { healthLine, notReadyReason, progressOf, redactStatus, reportStatus } from "./status_views.ts";
 export { createHandler, type RouteOptions, type StatusProvider } from "./routes.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
 export { jsonLine } from "./log_json.ts";

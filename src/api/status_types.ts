@@ -5,7 +5,9 @@
  * views of one document. What must stay true: names are a promise to scripts; `null` means unknown, never zero;
  * heights are numbers below 2^53, hashes and ids are texts.
  */
-import type { DiagnosisCode, StageName } from "./label_values.ts";
+import type { Diagnosis, StageStatus } from "../sync/mod.ts";
+
+export type { Diagnosis, StageStatus } from "../sync/mod.ts";
 
 export type SyncState =
   | "starting"
@@ -17,26 +19,6 @@ export type SyncState =
   | "disabled"
   | "stopping";
 export type SyncMode = "shortRange" | "longRange" | "epoch" | "idle";
-
-export interface StageStatus {
-  readonly name: StageName;
-  readonly state: "waiting" | "running" | "done" | "skipped";
-  readonly height?: number;
-  readonly from?: number;
-  readonly to?: number;
-  readonly percent?: number;
-  readonly perSecond?: number;
-  readonly why?: string;
-}
-
-export interface Diagnosis {
-  readonly code: DiagnosisCode;
-  readonly severity: "info" | "warn" | "error";
-  /** ISO 8601. */
-  readonly since: string;
-  readonly text: string;
-  readonly hint: string;
-}
 
 export interface NodeStatus {
   readonly name: "hsync";

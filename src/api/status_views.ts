@@ -7,7 +7,7 @@
  */
 import type { Cancel } from "../base/mod.ts";
 import type { Metrics } from "./metrics.ts";
-import { DIAGNOSIS_CODES } from "./label_values.ts";
+import { CODE_VALUES } from "./label_values.ts";
 import type { ProgressSnapshot } from "./surface.ts";
 import type { StatusDocument } from "./status_types.ts";
 
@@ -132,7 +132,7 @@ export function reportStatus(metrics: Metrics, status: () => StatusDocument): Ca
       );
     }
     const codes = new Set(sync.diagnosis.map((d) => d.code));
-    for (const code of DIAGNOSIS_CODES) {
+    for (const code of CODE_VALUES) {
       metrics.set("hmy_sync_stalled_reason", { ShardID, code }, codes.has(code) ? 1 : 0);
     }
     metrics.set("hmy_store_bytes", {}, doc.store.bytes ?? 0);
@@ -140,21 +140,4 @@ export function reportStatus(metrics: Metrics, status: () => StatusDocument): Ca
     metrics.set("hmy_config_notices", {}, doc.config.notices.length);
     metrics.set("hmy_event_loop_lag_seconds", {}, (doc.process.eventLoopLagMsP99 ?? 0) / 1000);
   });
-}
-
-/** The four lines of `LogProgress`, in the Go node's wording (§4.4). */
-export function logProgressLines(doc: StatusDocument): string[] {
-  const target = doc.sync.target?.height ?? doc.sync.current.height;
-  const stage = (name: string) => doc.sync.stages.find((s) => s.name === name);
-  const speed = (value: number | undefined | null) => `${(value ?? 0).toFixed(2)} blocks/s`;
-  const line = (what: string, name: string) => {
-    const at = stage(name);
-    return `${what}: ${at?.height ?? doc.sync.current.height} / ${target} ( ${speed(at?.perSecond)} )`;
-  };
-  return [
-    line("downloading block hash progress", "BlockHashes"),
-    line("downloaded blocks", "BlockBodies"),
-    line("insert blocks progress", "States"),
-    `sync speed: ${speed(doc.sync.rate.blocksPerSecond1m)}`,
-  ];
 }

@@ -4,7 +4,6 @@ import { SeededRandom } from "../../src/base/mod.ts";
 import {
   buildStatus,
   healthLine,
-  logProgressLines,
   progressOf,
   redactStatus,
   reportStatus,
@@ -180,13 +179,4 @@ Deno.test("progress is a view of the document", () => {
     "a stream",
   ]);
   assert.deepEqual(p.rates, { hashes: 812.4, bodies: 305.1, insert: 96.2 });
-});
-
-Deno.test("LogProgress prints the Go node's four facts", () => {
-  assert.deepEqual(logProgressLines(doc()), [
-    "downloading block hash progress: 1312 / 1400 ( 812.40 blocks/s )",
-    "downloaded blocks: 1312 / 1400 ( 305.10 blocks/s )",
-    "insert blocks progress: 900 / 1400 ( 96.20 blocks/s )",
-    "sync speed: 96.20 blocks/s",
-  ]);
 });

@@ -68,6 +68,7 @@ export class LibP2PHost implements P2PHost {
   readonly #bootstrap: Bootstrap;
   readonly #stopping = new AbortController();
   readonly #background = new Set<Promise<void>>();
+  readonly #streams = new Set<LibP2PStream>();
   readonly #privateNetwork: boolean;
   readonly #clock: Clock;
   readonly #log: Logger;
@@ -198,7 +199,7 @@ export class LibP2PHost implements P2PHost {
   async handle(protocol: string, onStream: (stream: P2PStream) => void): Promise<Cancel> {
     this.#assertRunning(`handling ${protocol}`);
     await this.#node.handle(protocol, (stream, connection) => {
-      const wrapped = new LibP2PStream(stream, connection);
+      const wrapped = this.#wrap(stream, connection);
       try {
         onStream(wrapped);
       } catch (error) {
@@ -228,7 +229,7 @@ export class LibP2PHost implements P2PHost {
         signal,
         maxOutboundStreams: MAX_PROTOCOL_STREAMS,
       });
-      return new LibP2PStream(stream, connection);
+      return this.#wrap(stream, connection);
     });
   }
 
@@ -290,6 +291,7 @@ export class LibP2PHost implements P2PHost {
 
   async disconnect(peerId: string): Promise<void> {
     if (this.#stopping.signal.aborted) return;
+    this.#resetStreams((stream) => stream.peerId === peerId, "disconnecting");
     await this.#node.hangUp(parsePeerId(peerId));
   }
 
@@ -319,6 +321,7 @@ export class LibP2PHost implements P2PHost {
 
   async #stop(): Promise<void> {
     this.#stopping.abort();
+    this.#resetStreams(() => true, "stopping");
     await Promise.all([this.#bootstrap.stop(), this.#discovery.stop()]);
     await Promise.all(this.#background);
     await this.#node.stop();
@@ -329,6 +332,21 @@ export class LibP2PHost implements P2PHost {
 
   #assertRunning(what: string): void {
     if (this.#stopping.signal.aborted) throw hostStopped(what);
+  }
+
+  #wrap(stream: Stream, connection: Connection): LibP2PStream {
+    const wrapped = new LibP2PStream(stream, connection);
+    this.#streams.add(wrapped);
+    wrapped.closed.then(() => this.#streams.delete(wrapped));
+    return wrapped;
+  }
+
+  /**
+   * Resets streams before their connection is closed: the library would half-close them, and a Go node spins on a
+   * half-closed sync stream (sync-protocol.md §2.4).
+   */
+  #resetStreams(which: (stream: LibP2PStream) => boolean, reason: string): void {
+    for (const stream of [...this.#streams]) if (which(stream)) stream.reset(reason);
   }
 
   #isConnected(peerId: string): boolean {

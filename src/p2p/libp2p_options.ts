@@ -116,6 +116,8 @@ export function libp2pOptions(settings: HostSettings): Libp2pOptions<HostService
         // The library would hold every query back until a first look around; the host waits for a routing table
         // itself, with a limit, and looks around as soon as there is one.
         allowQueryWithZeroPeers: true,
+        // A dead peer costs a query this long; left alone, the limit grows to a minute when peers are slow.
+        networkDialTimeout: { minTimeout: 5_000, maxTimeout: 10_000 },
         providers: { provideValidity: 48 * 3600 },
         reprovide: { validity: 48 * HOUR, threshold: 24 * HOUR },
       }),

@@ -185,6 +185,19 @@ Deno.test("a handler that throws costs the stream, not the host", async () => {
   assert.equal((await streamPair(a, b)).in.peerId, a.peerId);
 });
 
+Deno.test("disconnecting and stopping reset the streams, they do not end them politely", async () => {
+  await using hosts = new Hosts();
+  const [a, b, c] = [await hosts.start(), await hosts.start(), await hosts.start()];
+  const [first, second] = [await streamPair(a, b), await streamPair(a, c)];
+  const ends = [first.in, second.in].map((s) => s.source[Symbol.asyncIterator]().next());
+  for (const end of ends) end.catch(() => {});
+  await a.disconnect(b.peerId);
+  await assert.rejects(ends[0] as Promise<unknown>, { code: "STREAM_GONE", fault: "TRANSPORT" });
+  await assert.rejects(first.out.write(new Uint8Array(1)), { code: "STREAM_RESET", fault: "NONE" });
+  await a.stop();
+  await assert.rejects(ends[1] as Promise<unknown>, { code: "STREAM_GONE", fault: "TRANSPORT" });
+});
+
 Deno.test("many peers of one IP may connect at once on a private network", async () => {
   await using hosts = new Hosts();
   const server = await hosts.start();

@@ -7,7 +7,6 @@
 import type { Clock, Logger } from "../base/mod.ts";
 import type { NetworkParams } from "../chain/mod.ts";
 import type { SyncConfig } from "../config/mod.ts";
-import type { ChainStore } from "../store/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
 import { Downloader } from "./downloader.ts";
 import { SHORT_RANGE_THRESHOLD } from "./driver_state.ts";
@@ -23,14 +22,14 @@ import { ShortRangeStage } from "./stages/short_range.ts";
 import { StatesStage } from "./stages/states.ts";
 import { SyncEpochStage } from "./stages/sync_epoch.ts";
 import { MemoryStaging, type Staging, StoreStaging } from "./staging.ts";
-import { BUDGET_BYTES, type FetchedBlock } from "./types.ts";
+import { BUDGET_BYTES, type FetchedBlock, type SyncStore } from "./types.ts";
 import type { BatchVerifier, Refusal } from "./verify.ts";
 
 /** Peers that vouch for a hash, where there are that many (sync-protocol.md §6.5). */
 const VOTES = 3;
 
 export interface AssemblyOptions {
-  readonly store: ChainStore;
+  readonly store: SyncStore;
   readonly peers: PeerSource;
   readonly params: NetworkParams;
   readonly config: Pick<SyncConfig, "concurrency" | "staged">;

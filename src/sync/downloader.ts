@@ -13,14 +13,14 @@ import {
   HsyncError,
   isAbort,
   type Logger,
+  Signal,
   to0x,
 } from "../base/mod.ts";
-import { Signal } from "../base/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
-import { type BodyOrder, DownloadCore, type Effect, type HashOrder, type Order } from "./download_core.ts";
+import { DownloadCore } from "./download_core.ts";
 import type { HeightBook } from "./height.ts";
-import type { Staging } from "./staging.ts";
-import { fetched } from "./staging.ts";
+import type { BodyOrder, Effect, HashOrder, Order } from "./orders.ts";
+import { fetched, type Staging } from "./staging.ts";
 import { type ChainPoint, type DownloadLimits, MAX_BLOCKS_PER_REQUEST } from "./types.ts";
 
 /**

@@ -20,19 +20,20 @@ import {
 } from "../base/mod.ts";
 import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { SyncConfig } from "../config/mod.ts";
-import type { ChainStore } from "../store/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { diagnose, type Finding } from "./diagnosis.ts";
 import { decide, type Decision } from "./driver_state.ts";
 import { errorLabel } from "./error_label.ts";
-import { HeightBook, type HeightEstimate } from "./height.ts";
-import { HeightPoll } from "./height_poll.ts";
+import { fateOf } from "./fate.ts";
+import type { HeightEstimate } from "./height.ts";
+import { Heights } from "./heights.ts";
 import { type ReportInput, SyncReport } from "./report.ts";
 import type { Cycle } from "./stage.ts";
 import { StageTracker } from "./stage_tracker.ts";
 import { progressLines, type SyncEvent, type SyncStatus } from "./status.ts";
 import type { BatchVerifier, Refusal } from "./verify.ts";
+import type { SyncStore } from "./types.ts";
 
 /** The guide's tick: nothing should depend on it. */
 const TICK_MS = 30_000;
@@ -41,18 +42,13 @@ const HEIGHTS_STALE_MS = 10_000;
 /** A target counts as named just now up to this age, ms. */
 const TARGET_FRESH_MS = 5_000;
 const DISK_RECHECK_MS = 10_000;
-const MAX_BACKOFF_MS = 30_000;
-/** Peers asked for their height at once while following the head: enough for a quorum, bearable for the network. */
-const POLL_WIDTH = 8;
 const PROGRESS_MS = 250;
 const WATCH_MS = 10_000;
 /** How often a wait is repeated in the log. */
 const NAG_MS = 60_000;
-/** Codes of the store after which going on makes no sense. */
-const FATAL = new Set(["STORE_LEASE_LOST", "STORE_DAMAGED", "STORE_CLOSED", "STORE_LOCKED"]);
 
 export interface SyncDriverOptions {
-  readonly store: ChainStore;
+  readonly store: SyncStore;
   readonly peers: PeerSource;
   readonly params: NetworkParams;
   readonly config: Pick<SyncConfig, "concurrency" | "minPeers" | "initStreams" | "staged">;
@@ -70,8 +66,7 @@ export class SyncDriver {
   readonly #events = new Emitter<SyncEvent>();
   readonly #wake = new Signal();
   readonly #stop = new AbortController();
-  readonly #book: HeightBook;
-  readonly #poll: HeightPoll;
+  readonly #heights: Heights;
   readonly #tracker: StageTracker;
   readonly #report: SyncReport;
   readonly #shard: string;
@@ -95,10 +90,9 @@ export class SyncDriver {
   #loop: Promise<void> | undefined;
 
   constructor(private readonly options: SyncDriverOptions) {
-    const { store, peers, clock, logger, meter } = options;
+    const { store, peers, clock, logger, meter, config, stopAt } = options;
     this.#shard = String(store.meta.shardId);
-    this.#book = new HeightBook(clock);
-    this.#poll = new HeightPoll({ peers, book: this.#book, clock, logger });
+    this.#heights = new Heights({ peers, clock, logger, minPeers: config.minPeers, stopAt });
     this.#tracker = new StageTracker(clock, meter, this.#shard);
     this.#report = new SyncReport({ store, clock, meter, tracker: this.#tracker, shard: this.#shard });
     this.#events.onError = (error) => logger.error("a listener of the sync events failed", { error });
@@ -132,7 +126,7 @@ export class SyncDriver {
     try {
       const header = await store.headerAt(store.head().number);
       this.#report.begin(header === undefined ? undefined : decodeHeader(header));
-      this.#poll.start();
+      this.#heights.start();
       this.#cancels = [
         peers.on((event) => {
           if (event.type !== "height") this.#wake.raise();
@@ -146,10 +140,10 @@ export class SyncDriver {
       ];
       this.#assembly = await assemble({
         ...this.options,
-        book: this.#book,
+        book: this.#heights.book,
         tracker: this.#tracker,
-        refreshHeights: (signal) => this.#refreshHeights(signal),
-        target: () => this.#target(),
+        refreshHeights: (signal) => this.#heights.refresh(HEIGHTS_STALE_MS, signal),
+        target: () => this.#heights.target(),
         onCommitted: (blocks, ms) => {
           this.#report.committed(blocks, ms);
           this.#onCommitted(blocks.length);
@@ -163,7 +157,7 @@ export class SyncDriver {
       if (!isAbort(error)) this.#fail(asHsyncError(error));
     } finally {
       for (const cancel of this.#cancels) cancel();
-      await Promise.all([this.#poll.stop(), this.#assembly?.downloader.stop()]);
+      await Promise.all([this.#heights.stop(), this.#assembly?.downloader.stop()]);
       logger.debug("sync has stopped");
     }
   }
@@ -207,7 +201,7 @@ export class SyncDriver {
       wanted: this.#cycles === 0 ? config.initStreams : config.minPeers,
       streamsForMs: this.#streamsSince === undefined ? undefined : now - this.#streamsSince,
       head: store.head().number,
-      target: this.#target(),
+      target: this.#heights.target(),
       writable: this.#writable(),
       stopAt,
       fullShortRuns: 0,
@@ -230,7 +224,7 @@ export class SyncDriver {
   }
   #why(decision: Decision): string {
     const { peers, store, config } = this.options;
-    const target = this.#target();
+    const target = this.#heights.target();
     const distance = target === undefined ? "target unknown" : `${target - store.head().number} blocks to go`;
     const streams = peers.streams().length;
     if (!decision.degraded) return distance;
@@ -242,8 +236,8 @@ export class SyncDriver {
   async #waitPeers(decision: Decision, signal: AbortSignal): Promise<void> {
     const { peers, clock } = this.options;
     if (decision.waitsFor === "heights") {
-      await this.#refreshHeights(signal, this.#pollMs);
-      if (this.#target() === undefined) await this.#wake.wait(clock, this.#pollMs, signal);
+      await this.#heights.refresh(this.#pollMs, signal);
+      if (this.#heights.target() === undefined) await this.#wake.wait(clock, this.#pollMs, signal);
       return;
     }
     peers.wantPeers(decision.waitsFor === "streams" ? "no stream" : "fewer streams than wanted");
@@ -252,14 +246,14 @@ export class SyncDriver {
   /** In sync: asks for new blocks at about the pace at which they are made. */
   async #follow(signal: AbortSignal): Promise<void> {
     const { clock, meter, store } = this.options;
-    await this.#refreshHeights(signal, this.#announced ? this.#pollMs / 4 : this.#pollMs);
+    await this.#heights.refresh(this.#announced ? this.#pollMs / 4 : this.#pollMs, signal);
     if (this.#announced) meter.inc("hmy_staged_stream_sync_consensus_trigger", { ShardID: this.#shard });
     this.#announced = false;
-    const estimate = this.#estimate();
+    const estimate = this.#heights.estimate();
     const head = store.head();
     if (estimate !== undefined && estimate.height <= head.number) this.#reportSynced(estimate);
     else if (estimate !== undefined) return;
-    const rest = Math.max(20, this.#pollMs - this.#poll.age);
+    const rest = Math.max(20, this.#pollMs - this.#heights.age);
     await this.#wake.wait(clock, rest, signal);
   }
   #reportSynced(estimate: HeightEstimate): void {
@@ -274,7 +268,7 @@ export class SyncDriver {
   async #runCycle(signal: AbortSignal): Promise<void> {
     const { store, clock, logger, config } = this.options;
     const assembly = this.#assembly;
-    const target = this.#target();
+    const target = this.#heights.target();
     if (assembly === undefined || target === undefined) return;
     this.#announced = false;
     const from = store.head().number;
@@ -290,7 +284,7 @@ export class SyncDriver {
       this.#barren = 0;
       logger.info("cycle done", { cycle: this.#cycles, from, to, ms: Math.round(ms) });
       if (config.staged.logProgress) { for (const line of progressLines(this.status())) logger.info(line); }
-      const estimate = this.#estimate();
+      const estimate = this.#heights.estimate();
       if (estimate !== undefined && estimate.height <= to) this.#reportSynced(estimate);
       return;
     }
@@ -302,17 +296,19 @@ export class SyncDriver {
     const { clock, logger, meter, store } = this.options;
     this.#tracker.abandon();
     meter.inc("hmy_staged_stream_sync_failed_download", { ShardID: this.#shard, error: errorLabel(error) });
-    if (FATAL.has(error.code)) return this.#fail(error);
-    // The next decision waits for peers anyway.
-    if (error.code === "NO_STREAMS") return;
-    if (error.code === "STORE_DISK_LOW") {
-      this.#diskLowAt = clock.monotonic();
-      logger.warn("importing is paused: the disk is nearly full", { error });
-      return;
+    const fate = fateOf(error);
+    switch (fate.kind) {
+      case "end":
+        return this.#fail(error);
+      case "waitPeers":
+        return;
+      case "pause":
+        this.#diskLowAt = clock.monotonic();
+        return logger.warn("importing is paused: the disk is nearly full", { error });
     }
     if (error.code === "STORE_NOT_CONTIGUOUS") await this.#assembly?.downloader.rewind(store.head());
-    if (error.code.startsWith("STORE_")) this.#storeTrouble = error.message;
-    const wait = this.#backoff(error.code.startsWith("NO_") ? 5_000 : MAX_BACKOFF_MS);
+    if (fate.store) this.#storeTrouble = error.message;
+    const wait = this.#backoff(fate.maxMs);
     logger.warn("a cycle failed", { code: error.code, error, retryInMs: wait });
     await this.#wake.wait(clock, wait, signal);
   }
@@ -355,23 +351,6 @@ export class SyncDriver {
   get #pollMs(): number {
     return this.options.pollMs ?? 2_000;
   }
-  /** Asks peers for their heights, unless that was done less than `maxAgeMs` ago. */
-  async #refreshHeights(signal: AbortSignal, maxAgeMs = HEIGHTS_STALE_MS): Promise<void> {
-    if (this.#poll.age < maxAgeMs) return;
-    await this.#poll.poll(Math.max(POLL_WIDTH, this.#heightsNeeded()), this.#heightsNeeded(), signal);
-  }
-  #heightsNeeded(): number {
-    return Math.max(1, Math.min(this.options.config.minPeers, this.options.peers.streams().length));
-  }
-  #estimate(): HeightEstimate | undefined {
-    return this.#book.estimate(this.#heightsNeeded());
-  }
-  /** The height to reach: what peers say, cut at the height that the operator asked for. */
-  #target(): number | undefined {
-    const height = this.#estimate()?.height;
-    const { stopAt } = this.options;
-    return height === undefined || stopAt === undefined ? height : Math.min(height, stopAt);
-  }
   #writable(): boolean {
     return this.#diskLowAt === undefined && this.options.store.disk().writable;
   }
@@ -379,15 +358,15 @@ export class SyncDriver {
   #findings(): Finding[] {
     const { store, peers, config } = this.options;
     const head = store.head().number;
-    const target = this.#estimate()?.height;
+    const target = this.#heights.estimate()?.height;
     return diagnose({
       streams: peers.streams().length,
       minPeers: config.minPeers,
       initStreams: config.initStreams,
       starting: this.#cycles === 0 && this.#decision.state === "WaitingPeers",
       writable: this.#writable(),
-      heights: this.#book.claims(60_000).filter((c) => c.height > 0).length,
-      heightsNeeded: this.#heightsNeeded(),
+      heights: this.#heights.told,
+      heightsNeeded: this.#heights.needed,
       head,
       target,
       headAgeSeconds: this.#report.headAgeSeconds(),
@@ -400,7 +379,7 @@ export class SyncDriver {
   #input(): ReportInput {
     return {
       decision: this.#decision,
-      estimate: this.#estimate(),
+      estimate: this.#heights.estimate(),
       cycle: this.#cycle,
       download: this.#assembly?.downloader.status(),
       findings: this.#findings(),

@@ -6,7 +6,6 @@
  */
 import type { Clock, Meter } from "../base/mod.ts";
 import type { Header } from "../chain/mod.ts";
-import type { ChainStore } from "../store/mod.ts";
 import { DIAGNOSIS_CODES, DiagnosisLog, type Finding } from "./diagnosis.ts";
 import type { DownloadStatus } from "./downloader.ts";
 import type { Decision } from "./driver_state.ts";
@@ -15,7 +14,7 @@ import { GrowthMeter, RateMeter, secondsLeft } from "./rates.ts";
 import type { Cycle } from "./stage.ts";
 import type { StageTracker } from "./stage_tracker.ts";
 import { assuranceText, type SyncStatus } from "./status.ts";
-import type { FetchedBlock, StageId } from "./types.ts";
+import type { FetchedBlock, StageId, SyncStore } from "./types.ts";
 
 /** Without a new head for this long, while there is one to have, the node counts as stalled, ms. */
 const STALL_MS = 60_000;
@@ -40,7 +39,7 @@ export interface ReportInput {
 }
 
 export interface ReportOptions {
-  readonly store: ChainStore;
+  readonly store: SyncStore;
   readonly clock: Clock;
   readonly meter: Meter;
   readonly tracker: StageTracker;

@@ -7,8 +7,7 @@
  * cut off anywhere can simply be run again.
  */
 import { HsyncError } from "../base/mod.ts";
-import type { ChainStore } from "../store/mod.ts";
-import type { ChainPoint, StageId } from "./types.ts";
+import type { ChainPoint, StageId, SyncStore } from "./types.ts";
 import type { Refusal } from "./verify.ts";
 
 /** One pass over the stages. */
@@ -67,7 +66,7 @@ export class UnwindRequest extends HsyncError {
 export class Checkpoints {
   readonly #heights = new Map<StageId, number>();
 
-  constructor(private readonly store: Pick<ChainStore, "checkpoint">) {}
+  constructor(private readonly store: Pick<SyncStore, "checkpoint">) {}
 
   get(stage: StageId): number {
     return this.#heights.get(stage) ?? this.store.checkpoint(stage) ?? 0;

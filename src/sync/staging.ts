@@ -7,8 +7,8 @@
  */
 import { equalBytes, HsyncError } from "../base/mod.ts";
 import { decodeBlock } from "../chain/mod.ts";
-import type { ChainStore, StagedBlock } from "../store/mod.ts";
-import type { ChainPoint, FetchedBlock } from "./types.ts";
+import type { StagedBlock } from "../store/mod.ts";
+import type { ChainPoint, FetchedBlock, SyncStore } from "./types.ts";
 
 /** Decoded views cost more than the wire bytes they point into. */
 const OBJECT_BYTES = 2_000;
@@ -85,7 +85,7 @@ export class StoreStaging implements Staging {
   #failure: unknown;
 
   /** @param transaction most blocks written in one go (`MaxMemSyncCycleSize`). */
-  constructor(private readonly store: ChainStore, private readonly transaction: number) {}
+  constructor(private readonly store: SyncStore, private readonly transaction: number) {}
 
   get bytes(): number {
     return this.#bytes;

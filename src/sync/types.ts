@@ -4,6 +4,7 @@
  * Why it exists: pure cores, stages and driver meet here without importing each other. What must stay true: stage
  * names and their order are the guide's, letter for letter.
  */
+import type { ChainStore } from "../store/mod.ts";
 import type { DeliveredBlock } from "../stream/mod.ts";
 
 /** Full sync, forward order (guide; sync-protocol.md §6.5). Unwind and prune run in exact reverse. */
@@ -36,6 +37,25 @@ export interface FetchedBlock {
   readonly streamId: string;
   readonly delivered: DeliveredBlock;
 }
+
+/** What the pipeline needs of the chain store. */
+export type SyncStore = Pick<
+  ChainStore,
+  | "meta"
+  | "head"
+  | "headerAt"
+  | "lowestAssurance"
+  | "append"
+  | "markProven"
+  | "unwindTo"
+  | "checkpoint"
+  | "setCheckpoints"
+  | "putStagedHashes"
+  | "putStagedBlocks"
+  | "stagedBlock"
+  | "clearStaged"
+  | "disk"
+>;
 
 /** What one request may ask for, and how much may be under way. */
 export interface DownloadLimits {

@@ -5,9 +5,9 @@
  * agreed hashes cover, without a gap, and never more.
  */
 import { HsyncError } from "../../base/mod.ts";
-import type { ChainStore, StagedHash } from "../../store/mod.ts";
+import type { StagedHash } from "../../store/mod.ts";
 import { type Checkpoints, type Cycle, partEnd, type Stage, type StageStep } from "../stage.ts";
-import type { ChainPoint } from "../types.ts";
+import type { ChainPoint, SyncStore } from "../types.ts";
 
 /** What the stage needs of the downloader. */
 export interface HashSource {
@@ -26,7 +26,7 @@ export class BlockHashesStage implements Stage {
   constructor(
     private readonly source: HashSource,
     private readonly checkpoints: Checkpoints,
-    private readonly table: ChainStore | undefined,
+    private readonly table: SyncStore | undefined,
     private readonly head: () => number,
     private readonly part: number,
   ) {}

@@ -15,13 +15,13 @@ import {
 } from "../../../src/base/mod.ts";
 import { networkParams } from "../../../src/chain/mod.ts";
 import type { StagedSyncConfig } from "../../../src/config/mod.ts";
-import type { ChainStore } from "../../../src/store/mod.ts";
 import {
   type BatchVerifier,
   LinkedOnlyVerifier,
   SyncDriver,
   type SyncDriverOptions,
   type SyncEvent,
+  type SyncStore,
 } from "../../../src/sync/mod.ts";
 import { hashAt, type TestChain } from "./chains.ts";
 import { FakePeers } from "./peers.ts";
@@ -81,7 +81,7 @@ export class Rig {
   readonly events: SyncEvent[] = [];
   readonly driver: SyncDriver;
 
-  constructor(readonly store: ChainStore, options: RigOptions = {}) {
+  constructor(readonly store: SyncStore, options: RigOptions = {}) {
     this.clock = options.clock ?? new ManualClock();
     this.peers = new FakePeers(this.clock);
     const params = networkParams("localnet");

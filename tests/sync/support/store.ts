@@ -8,18 +8,16 @@ import { equalBytes, HsyncError } from "../../../src/base/mod.ts";
 import type {
   AppendBlock,
   Assurance,
-  BlockRecord,
   ChainHead,
-  ChainStore,
   DiskState,
   StagedBlock,
   StagedHash,
-  StoreInfo,
   StoreMeta,
 } from "../../../src/store/mod.ts";
+import type { SyncStore } from "../../../src/sync/mod.ts";
 import { at, type TestChain } from "./chains.ts";
 
-export class FakeStore implements ChainStore {
+export class FakeStore implements SyncStore {
   readonly meta: StoreMeta;
   readonly rows: AppendBlock[] = [];
   readonly batches: number[] = [];
@@ -42,47 +40,12 @@ export class FakeStore implements ChainStore {
     const last = this.rows.at(-1);
     return last === undefined ? this.#genesis : { number: last.number, hash: last.hash };
   }
-  lowest(): number {
-    return 0;
-  }
   #row(number: number): AppendBlock | undefined {
     return this.rows[number - 1];
-  }
-  hashAt(number: number): Promise<Uint8Array | undefined> {
-    return Promise.resolve(number === 0 ? this.#genesis.hash : this.#row(number)?.hash);
-  }
-  numberOf(hash: Uint8Array): Promise<number | undefined> {
-    return Promise.resolve(this.rows.find((r) => equalBytes(r.hash, hash))?.number);
   }
   headerAt(number: number): Promise<Uint8Array | undefined> {
     if (number === 0) return Promise.resolve(at(this.genesis, 0).block.header.bytes);
     return Promise.resolve(this.#row(number)?.headerBytes);
-  }
-  async *headers(from: number, count: number): AsyncIterable<{ number: number; bytes: Uint8Array }> {
-    for (let n = from; n < from + count; n++) {
-      const bytes = await this.headerAt(n);
-      if (bytes === undefined) return;
-      yield { number: n, bytes };
-    }
-  }
-  blockAt(number: number): Promise<{ bytes: Uint8Array; commitSig: Uint8Array | undefined } | undefined> {
-    const row = this.#row(number);
-    return Promise.resolve(row === undefined ? undefined : { bytes: row.bytes, commitSig: row.commitSig });
-  }
-  commitSigAt(number: number): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.#row(number)?.commitSig);
-  }
-  receiptsAt(): Promise<Uint8Array[] | undefined> {
-    return Promise.resolve(undefined);
-  }
-  recordAt(number: number): Promise<BlockRecord | undefined> {
-    const row = this.#row(number);
-    if (row === undefined) return Promise.resolve(undefined);
-    const { hash, assurance, body } = row;
-    return Promise.resolve({ number, hash, assurance, body });
-  }
-  shardStateAt(epoch: number): Promise<Uint8Array | undefined> {
-    return Promise.resolve(this.rows.find((r) => r.shardState?.epoch === epoch)?.shardState?.bytes);
   }
   lowestAssurance(): Assurance {
     return "linked";
@@ -110,12 +73,6 @@ export class FakeStore implements ChainStore {
     Object.assign(this.checkpoints, checkpoints);
     for (const n of [...this.staged.keys()]) if (n <= number) this.staged.delete(n);
   }
-  putCommitSig(): Promise<void> {
-    return Promise.resolve();
-  }
-  raiseAssurance(): Promise<void> {
-    return Promise.resolve();
-  }
   markProven(numbers: readonly number[]): Promise<void> {
     for (const n of numbers) {
       const row = this.#row(n);
@@ -140,9 +97,6 @@ export class FakeStore implements ChainStore {
     for (const row of rows) this.hashes.set(row.number, row);
     return Promise.resolve();
   }
-  stagedHashes(from: number, to: number): Promise<StagedHash[]> {
-    return Promise.resolve([...this.hashes.values()].filter((r) => r.number >= from && r.number <= to));
-  }
   async putStagedBlocks(rows: readonly StagedBlock[]): Promise<void> {
     await Promise.resolve();
     this.#fail();
@@ -155,25 +109,7 @@ export class FakeStore implements ChainStore {
     for (const n of [...this.staged.keys()]) if (n > above) this.staged.delete(n);
     return Promise.resolve();
   }
-  putRecord(): Promise<void> {
-    return Promise.resolve();
-  }
-  record(): Promise<Uint8Array | undefined> {
-    return Promise.resolve(undefined);
-  }
-  removeRecord(): Promise<void> {
-    return Promise.resolve();
-  }
   disk(): DiskState {
     return { storeBytes: 0, freeBytes: 0, totalBytes: 0, writable: this.writable };
-  }
-  lastCommitAt(): number | undefined {
-    return undefined;
-  }
-  info(): Promise<StoreInfo> {
-    return Promise.reject(new HsyncError("TEST", "not kept"));
-  }
-  close(): Promise<void> {
-    return Promise.resolve();
   }
 }

@@ -1,36 +1,44 @@
 /**
- * Asks peers how high they are: one pinned question per stream (sync-protocol.md §6.4.1 [TS]).
+ * Asks peers how high they are, one pinned question per stream, and keeps the target (sync-protocol.md §6.4.1 [TS]).
  *
  * Why it exists: an unpinned question lets a fast stream answer for the others. What must stay true: a silent peer
  * delays nobody longer than the patience below, and no peer is asked again while it still owes an answer.
  */
 import { type Cancel, type Clock, type Logger, Signal } from "../base/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
-import type { HeightBook } from "./height.ts";
+import { HEIGHT_MAX_AGE_MS, HeightBook, type HeightEstimate } from "./height.ts";
 
 const POLL_TIMEOUT_MS = 10_000;
 /** Once anybody has answered, the rest is waited for no longer than this. */
 const PATIENCE_MS = 3_000;
+/** Peers asked at once: enough for a quorum, bearable for a network where everybody asks. */
+const WIDTH = 8;
 
-export interface HeightPollOptions {
+export interface HeightsOptions {
   readonly peers: PeerSource;
-  readonly book: HeightBook;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly minPeers: number;
+  /** Height that the operator asked to stop at. */
+  readonly stopAt: number | undefined;
 }
 
-export class HeightPoll {
+export class Heights {
+  readonly book: HeightBook;
   readonly #asking = new Map<string, Promise<void>>();
   readonly #stop = new AbortController();
   readonly #answered = new Signal();
   #listening: Cancel | undefined;
   #lastPollAt: number | undefined;
 
-  constructor(private readonly options: HeightPollOptions) {}
+  constructor(private readonly options: HeightsOptions) {
+    this.book = new HeightBook(options.clock);
+  }
 
   /** Takes heights that peers announce without being asked, and forgets peers that left. */
   start(): void {
-    const { peers, book, clock } = this.options;
+    const { peers, clock } = this.options;
+    const { book } = this;
     for (const s of peers.streams()) {
       if (s.height !== undefined) book.note(s.id, s.height, s.heightAt ?? clock.now());
     }
@@ -48,6 +56,28 @@ export class HeightPoll {
     this.#listening?.();
     await Promise.allSettled([...this.#asking.values()]);
   }
+  /** How many peers must tell their height: `MinPeers`, or all if there are fewer, and at least one. */
+  get needed(): number {
+    return Math.max(1, Math.min(this.options.minPeers, this.options.peers.streams().length));
+  }
+  /** How many have done so within the last minute. */
+  get told(): number {
+    return this.book.claims(HEIGHT_MAX_AGE_MS).filter((c) => c.height > 0).length;
+  }
+  /** Where the chain ends as far as peers say; undefined while too few do. */
+  estimate(): HeightEstimate | undefined {
+    return this.book.estimate(this.needed);
+  }
+  /** The height to reach: the estimate, cut at the height that the operator asked for. */
+  target(): number | undefined {
+    const height = this.estimate()?.height;
+    const { stopAt } = this.options;
+    return height === undefined || stopAt === undefined ? height : Math.min(height, stopAt);
+  }
+  /** Asks again, unless that was done less than `maxAgeMs` ago. @throws {HsyncError} CANCELLED. */
+  async refresh(maxAgeMs: number, signal: AbortSignal): Promise<void> {
+    if (this.age >= maxAgeMs) await this.#poll(Math.max(WIDTH, this.needed), this.needed, signal);
+  }
   /** ms since the last poll began; Infinity before the first. */
   get age(): number {
     return this.#lastPollAt === undefined ? Infinity : this.options.clock.monotonic() - this.#lastPollAt;
@@ -56,10 +86,10 @@ export class HeightPoll {
   /**
    * Asks up to `max` streams, those first that were not asked for longest. Resolves when at least two thirds of
    * them, and no fewer than `enough`, have answered, or when patience ends.
-   * @throws {HsyncError} CANCELLED.
    */
-  async poll(max: number, enough: number, signal: AbortSignal): Promise<void> {
-    const { peers, book, clock } = this.options;
+  async #poll(max: number, enough: number, signal: AbortSignal): Promise<void> {
+    const { peers, clock } = this.options;
+    const { book } = this;
     const begun = clock.monotonic();
     this.#lastPollAt = begun;
     const ids = peers.streams().map((s) => s.id).filter((id) => !this.#asking.has(id))
@@ -83,7 +113,7 @@ export class HeightPoll {
   }
   /** True when the peer answered; the stream client has already acted on a failure. */
   async #ask(id: string): Promise<boolean> {
-    const { peers, book, clock, logger } = this.options;
+    const { peers, clock, logger } = this.options;
     try {
       const answer = await peers.client.getBlockNumber({
         priority: "high",
@@ -91,7 +121,7 @@ export class HeightPoll {
         timeoutMs: POLL_TIMEOUT_MS,
         signal: this.#stop.signal,
       });
-      book.note(id, answer.value, clock.now());
+      this.book.note(id, answer.value, clock.now());
       return true;
     } catch (error) {
       if (!this.#stop.signal.aborted) logger.debug("a peer did not tell its height", { peer: id, error });

@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import { ManagerCore } from "../../src/stream/manager_core.ts";
+import type { ManagerConfig, ManagerEffect, ManagerEvent } from "../../src/stream/manager_events.ts";
+import { PeerBook } from "../../src/stream/peer_book.ts";
+import { type FailureName, FAILURES } from "../../src/stream/fault.ts";
+import type { StreamCaps } from "../../src/stream/mod.ts";
+import { simPeerId } from "./support/sim_network.ts";
+
+const CAPS: StreamCaps = { hardLowCap: 2, softLowCap: 3, highCap: 300, discBatch: 8 };
+
+class Bench {
+  now = 0;
+  readonly core: ManagerCore;
+  #instance = 0;
+  constructor(config: Partial<ManagerConfig> = {}, book = new PeerBook()) {
+    this.core = new ManagerCore({ selfId: "M", caps: CAPS, ...config }, book);
+  }
+  step(event: ManagerEvent): ManagerEffect[] {
+    return this.core.step(this.now, event);
+  }
+  found(...peers: string[]): string[] {
+    const effects = this.step({
+      type: "found",
+      origin: "dht",
+      peers: peers.map((peerId) => ({ peerId, addresses: [] })),
+    });
+    return dials(effects);
+  }
+  live(peer: string, effects: ManagerEffect[] = []): number {
+    const instance = ++this.#instance;
+    effects.push(...this.step({ type: "opened", instance, peer, direction: "out", address: "", muxer: "" }));
+    effects.push(...this.step({ type: "probed", instance, height: 1 }));
+    return instance;
+  }
+  gone(instance: number, failure: FailureName = "READ_FAILED"): ManagerEffect[] {
+    const { fault, reason } = FAILURES[failure];
+    return this.step({ type: "gone", instance, offence: { fault, reason, text: "" } });
+  }
+  /** Ticks second by second; @returns the seconds at which a discovery began. Each run finds nobody. */
+  runs(seconds: number): number[] {
+    const at: number[] = [];
+    const start = this.now;
+    for (let s = 0; s < seconds; s++) {
+      this.now += 1_000;
+      if (this.step({ type: "tick" }).some((e) => e.type === "discover")) {
+        at.push((this.now - start) / 1_000);
+        this.step({ type: "discovered" });
+      }
+    }
+    return at;
+  }
+}
+
+const dials = (effects: readonly ManagerEffect[]) =>
+  effects.flatMap((e) => e.type === "dial" ? [e.peer.peerId] : []);
+const discovers = (effects: readonly ManagerEffect[]) =>
+  effects.flatMap((e) => e.type === "discover" ? [e.trigger] : []);
+
+Deno.test("discovery: at most 16 set-ups at once, the rest follows as they end (T-22)", () => {
+  const b = new Bench({ caps: { ...CAPS, discBatch: 200 } });
+  b.step({ type: "start" });
+  const peers = Array.from({ length: 200 }, (_, i) => `P${i}`);
+  const first = b.found(...peers);
+  assert.equal(first.length, 16);
+  assert.equal(b.core.discovery.connecting, 16);
+  let dialled = first.length;
+  let most = 16;
+  const running = [...first];
+  while (running.length > 0) {
+    const peer = running.shift() as string;
+    const next = dials(b.step({ type: "dialFailed", peer, fault: "TRANSPORT" }));
+    running.push(...next);
+    dialled += next.length;
+    most = Math.max(most, b.core.discovery.connecting);
+  }
+  assert.equal(dialled, 200);
+  assert.equal(most, 16);
+});
+
+Deno.test("discovery: one run at a time, and no more peers than it wants", () => {
+  const b = new Bench();
+  const start = b.step({ type: "start" });
+  assert.deepEqual(discovers(start), ["start"]);
+  assert.deepEqual(discovers(b.step({ type: "wanted" })), []);
+  assert.equal(b.found(...Array.from({ length: 20 }, (_, i) => `P${i}`)).length, CAPS.discBatch);
+  assert.equal(b.core.discovery.wanted(), 0);
+});
+
+Deno.test("discovery: a lone node asks again after 1, 2, 4 … s, never sleeping for long", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  b.step({ type: "discovered" });
+  const at = b.runs(120);
+  assert.deepEqual(at.slice(0, 4), [1, 3, 7, 15]);
+  assert.ok(at.every((t, i) => t - (at[i - 1] ?? 0) <= 60), `${at}`);
+});
+
+Deno.test("discovery: below the hard cap 30 s, then doubling up to 5 min; at the cap 5 min (isolation rule)", () => {
+  const few = new Bench();
+  few.step({ type: "start" });
+  few.live("A");
+  few.step({ type: "discovered" });
+  const gaps = few.runs(1_800).map((t, i, all) => t - (all[i - 1] ?? 0));
+  assert.deepEqual(gaps.slice(0, 5), [30, 60, 120, 240, 300]);
+  const enough = new Bench();
+  enough.step({ type: "start" });
+  enough.live("A");
+  enough.live("B");
+  enough.step({ type: "discovered" });
+  const first = enough.runs(600)[0];
+  assert.ok(
+    first !== undefined && first >= 300 && first <= 330,
+    `two of three wanted streams: next run after ${first} s`,
+  );
+});
+
+Deno.test("discovery: a removal below the hard cap starts a run at once, also during the cooldown", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  const a = b.live("A");
+  b.live("B");
+  b.step({ type: "discovered" });
+  b.now += 1_000;
+  assert.deepEqual(discovers(b.gone(a)), ["hard"]);
+});
+
+Deno.test("discovery: the routine check looks for more below the soft cap and when health is bad", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  const instances = ["A", "B", "C"].map((p) => b.live(p));
+  b.found("X");
+  b.step({ type: "discovered" });
+  b.step({ type: "dialFailed", peer: "X", fault: "TRANSPORT" });
+  assert.deepEqual(b.runs(60), [], "three streams are enough");
+  for (const instance of instances.slice(0, 2)) {
+    for (let i = 0; i < 2; i++) {
+      const { fault, reason } = FAILURES.REQUEST_TIMEOUT;
+      b.step({ type: "offence", instance, offence: { fault, reason, text: "" } });
+      b.step({ type: "alive", instance });
+    }
+  }
+  assert.equal(b.runs(31).length, 1, "two of three have failed twice");
+});
+
+Deno.test("discovery: who is connected, cooled down, refusing, just gone or ourselves is not dialled", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  b.live("connected");
+  b.core.book.cooldowns.note("cooled", b.now, "invalid_blocks", true);
+  b.core.book.refused("refusing", b.now);
+  b.gone(b.live("gone"));
+  assert.deepEqual(b.found("connected", "cooled", "refusing", "gone", "M", "fresh"), ["fresh"]);
+  b.now += 3_000;
+  assert.deepEqual(b.found("gone"), ["gone"], "after a pause of seconds");
+});
+
+Deno.test("discovery: a failed dial leaves the peer alone for a minute", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  b.found("A");
+  b.step({ type: "dialFailed", peer: "A", fault: "TRANSPORT" });
+  b.now += 59_999;
+  assert.deepEqual(b.found("A"), []);
+  b.now += 1;
+  assert.deepEqual(b.found("A"), ["A"]);
+});
+
+Deno.test("discovery: trusted peers come first, and again when nobody else is found", () => {
+  const b = new Bench({ trusted: [{ peerId: "T", addresses: ["/t"] }] });
+  const start = b.step({ type: "start" });
+  assert.deepEqual(start.map((e) => e.type), ["dial", "discover"]);
+  b.step({ type: "dialFailed", peer: "T", fault: "TRANSPORT" });
+  assert.deepEqual(dials(b.step({ type: "discovered" })), ["T"], "its dial cooldown does not count then");
+});
+
+Deno.test("discovery: good peers of the last run are dialled before anybody is asked", () => {
+  const [a, c] = [simPeerId(1), simPeerId(2)];
+  const before = new PeerBook();
+  before.page(a).goodAt = 5;
+  before.page(c).goodAt = 9;
+  before.cooldowns.note(a, 0, "invalid_blocks", true);
+  const book = new PeerBook();
+  book.import(before.export(10), 0);
+  const b = new Bench({}, book);
+  assert.deepEqual(dials(b.step({ type: "start" })), [c], "a liar of the last run is still cooled down");
+});
+
+Deno.test("discovery: after an outage everybody lost is tried again within seconds of the return", () => {
+  const b = new Bench({ caps: { hardLowCap: 6, softLowCap: 8, highCap: 128, discBatch: 8 } });
+  b.step({ type: "start" });
+  const peers = Array.from({ length: 20 }, (_, i) => `P${i}`);
+  const instances = peers.map((p) => b.live(p));
+  b.step({ type: "discovered" });
+  for (const i of instances) b.gone(i, "READ_FAILED");
+  // Sixty seconds without a network: every dial and every question fails.
+  const backAt = b.now + 60_000;
+  let doneAt: number | undefined;
+  for (let s = 0; s < 120 && doneAt === undefined; s++) {
+    b.now += 1_000;
+    const queue = b.step({ type: "tick" });
+    for (let e = queue.shift(); e !== undefined; e = queue.shift()) {
+      if (e.type === "discover") queue.push(...b.step({ type: "discovered" }));
+      if (e.type !== "dial") continue;
+      if (b.now < backAt) {
+        queue.push(...b.step({ type: "dialFailed", peer: e.peer.peerId, fault: "TRANSPORT" }));
+      } else b.live(e.peer.peerId, queue);
+    }
+    if (b.core.streams.activeCount === 20) doneAt = b.now;
+  }
+  assert.ok(
+    doneAt !== undefined && doneAt - backAt <= 30_000,
+    `all back ${doneAt === undefined ? "never" : doneAt - backAt} ms after the return`,
+  );
+});
+
+Deno.test("discovery: a forgiven peer may come at once", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  b.step({ type: "discovered" });
+  b.core.book.cooldowns.note("A", b.now, "invalid_blocks", true);
+  b.core.book.refused("A", b.now);
+  b.now += 6_000;
+  assert.deepEqual(discovers(b.step({ type: "forgive", peer: "A" })), ["manual"]);
+  assert.deepEqual(b.found("A"), ["A"]);
+});

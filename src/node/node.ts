@@ -32,9 +32,10 @@ import {
 } from "../p2p/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import { type PeerMemory, protocolId, SyncProtocol } from "../stream/mod.ts";
-import { type BatchVerifier, LinkedOnlyVerifier, SyncDriver } from "../sync/mod.ts";
+import { SyncDriver } from "../sync/mod.ts";
 import { openConfiguredChain, paramsOf, storeLocationOf } from "./chain.ts";
 import { headHeader, statusParts } from "./status.ts";
+import { makeVerifier } from "./verifier.ts";
 
 export interface NodeOptions {
   readonly loaded: LoadedConfig;
@@ -280,12 +281,21 @@ export class HsyncNode {
   #startDriver(): void {
     const { clock, logger, loaded } = this.options;
     const { sync, shard, run } = loaded.config;
+    const judge = makeVerifier({
+      params: this.params,
+      shardId: shard,
+      store: this.#store,
+      config: sync,
+      logger: logger.child("sync"),
+      clock,
+    });
+    this.#undo.push(() => judge.close());
     const driver = new SyncDriver({
       store: this.#store,
       peers: this.protocol,
       params: this.params,
       config: sync,
-      verifier: this.#verifier(),
+      verifier: judge.verifier,
       clock,
       logger: logger.child("sync"),
       meter: this.#traffic,
@@ -298,10 +308,6 @@ export class HsyncNode {
     this.#undo.push(() => driver.stop());
     driver.start();
     logger.debug("synchronising", { shard });
-  }
-
-  #verifier(): BatchVerifier {
-    return new LinkedOnlyVerifier(this.params, this.options.loaded.config.shard);
   }
 
   async #refreshHead(): Promise<void> {

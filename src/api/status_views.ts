@@ -9,7 +9,7 @@ import type { Cancel } from "../base/mod.ts";
 import type { Metrics } from "./metrics.ts";
 import { CODE_VALUES } from "./label_values.ts";
 import type { ProgressSnapshot } from "./surface.ts";
-import type { StatusDocument } from "./status_types.ts";
+import type { ProtocolStatus, StatusDocument } from "./status_types.ts";
 
 /** The document for callers who may not see peers, paths and settings (§8.3). */
 export function redactStatus(doc: StatusDocument): StatusDocument {
@@ -135,9 +135,19 @@ export function reportStatus(metrics: Metrics, status: () => StatusDocument): Ca
     for (const code of CODE_VALUES) {
       metrics.set("hmy_sync_stalled_reason", { ShardID, code }, codes.has(code) ? 1 : 0);
     }
+    for (const protocol of doc.streams.protocols) reportProtocol(metrics, protocol, Date.parse(doc.time));
     metrics.set("hmy_store_bytes", {}, doc.store.bytes ?? 0);
     metrics.set("hmy_store_free_bytes", {}, doc.store.freeBytes ?? 0);
     metrics.set("hmy_config_notices", {}, doc.config.notices.length);
     metrics.set("hmy_event_loop_lag_seconds", {}, (doc.process.eventLoopLagMsP99 ?? 0) / 1000);
   });
+}
+
+/** Thresholds and plans of one protocol that only the status knows. */
+function reportProtocol(metrics: Metrics, protocol: ProtocolStatus, now: number): void {
+  const { topic, required, discovery } = protocol;
+  metrics.set("hmy_stream_num_required_streams", { topic, kind: "min" }, required.min);
+  metrics.set("hmy_stream_num_required_streams", { topic, kind: "init" }, required.init);
+  const next = discovery.nextAt === null ? NaN : Math.max(0, (Date.parse(discovery.nextAt) - now) / 1000);
+  metrics.set("hmy_stream_discovery_next_run_seconds", { topic }, next);
 }

@@ -5,7 +5,7 @@
  * must stay true: 0 means in sync, 3 means it answers but is not in sync, 4 means no answer.
  */
 import { ExitCode, safeText } from "../base/mod.ts";
-import { healthLine, notReadyReason, progressOf, type StatusDocument } from "../api/mod.ts";
+import { ageText, healthLine, notReadyReason, progressOf, type StatusDocument } from "../api/mod.ts";
 import { type Command, type CommandCall, isSet, textOf } from "./command.ts";
 import { terminalLines } from "./progress.ts";
 import { outcome } from "./report_error.ts";
@@ -91,9 +91,13 @@ const health: Command = {
 export function statusScreen(doc: StatusDocument, columns: number): string[] {
   const { node, sync, store, p2p } = doc;
   const lines = [
-    `hsync ${node.version} (${node.commit})   up ${node.uptimeSeconds}s   peer ${node.peerId || "(hidden)"}`,
+    `hsync ${node.version} (${node.commit})   up ${ageText(node.uptimeSeconds)}   peer ${
+      node.peerId || "(hidden)"
+    }`,
     ...terminalLines(progressOf(doc, sync.current.height), columns),
-    `  head   ${sync.current.height} ${sync.current.hash}   epoch ${sync.current.epoch}   ${sync.current.ageSeconds}s old`,
+    `  head   ${sync.current.height} ${sync.current.hash}   epoch ${sync.current.epoch}   ${
+      ageText(sync.current.ageSeconds)
+    } old`,
     `  trust  ${sync.assurance.text}`,
     `  peers  ${p2p.connected} connected, ${p2p.known} known`,
     `  store  ${store.path || "(hidden)"}   ${store.bytes ?? "?"} bytes   ${

@@ -180,3 +180,15 @@ Deno.test("progress is a view of the document", () => {
   ]);
   assert.deepEqual(p.rates, { hashes: 812.4, bodies: 305.1, insert: 96.2 });
 });
+
+Deno.test("thresholds and the next discovery run are gauges too", async () => {
+  const [protocol] = parts().protocols;
+  assert.ok(protocol !== undefined);
+  const nextAt = new Date(NOW + 40_000).toISOString();
+  const d = doc({ protocols: [{ ...protocol, discovery: { ...protocol.discovery, nextAt } }] });
+  const m = metrics();
+  reportStatus(m, () => d);
+  const text = await m.scrape();
+  assert.match(text, /^hmy_stream_num_required_streams\{topic="[^"]+",kind="min"\} 3$/m);
+  assert.match(text, /^hmy_stream_discovery_next_run_seconds\{topic="[^"]+"\} 40$/m);
+});

@@ -23,7 +23,7 @@ import { StatesStage } from "./stages/states.ts";
 import { SyncEpochStage } from "./stages/sync_epoch.ts";
 import { MemoryStaging, type Staging, StoreStaging } from "./staging.ts";
 import { BUDGET_BYTES, type FetchedBlock, type SyncStore } from "./types.ts";
-import type { BatchVerifier, Refusal } from "./verify.ts";
+import type { BatchVerifier, Culprit, Refusal } from "./verify.ts";
 
 /** Peers that vouch for a hash, where there are that many (sync-protocol.md §6.5). */
 const VOTES = 3;
@@ -46,6 +46,8 @@ export interface AssemblyOptions {
     ms: { readonly verify: number; readonly write: number },
   ) => void;
   readonly onRefused: (refusal: Refusal) => void;
+  /** Somebody sent bytes that are objectively wrong. */
+  readonly onCulprits: (culprits: readonly Culprit[]) => void;
   readonly onProgress: () => void;
 }
 
@@ -89,6 +91,8 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     base: base.number,
     verbose: staged.debugMode,
     onProgress: options.onProgress,
+    onForeign: async (blocks, signal) =>
+      options.onCulprits(await verifier.examineFork?.(blocks, store.head(), signal) ?? []),
   });
   const checkpoints = new Checkpoints(store);
   const part = staged.maxMemSyncCycleSize;

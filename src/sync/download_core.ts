@@ -127,8 +127,8 @@ export class DownloadCore {
     this.#chain.committed(number);
   }
   /** Gives up accepted blocks above `point`; see {@link LegChain.rewind}. */
-  rewind(point: ChainPoint, bad: readonly string[] = [], refuse?: string): void {
-    this.#chain.rewind(point, bad, refuse);
+  rewind(point: ChainPoint, bad: readonly string[] = [], refuse?: string, hopeless?: number): void {
+    this.#chain.rewind(point, bad, refuse, hopeless);
     this.#effects.push({ kind: "rewound", number: point.number });
   }
   /** The peer lied: its word counts no more, and what rests on it alone is fetched again. */
@@ -315,10 +315,11 @@ export class DownloadCore {
         this.#effects.push({ kind: "accepted", blocks: joined.blocks });
         this.#fed();
       } else if (this.frontier.number === 0) {
-        // Higher up our own unsigned head may be the wrong one; above genesis there is no such excuse.
+        // Higher up our own head may be the wrong one; above genesis there is no such excuse.
+        const { streamId } = joined.blocks[0] as FetchedBlock;
         const text = "block 1 does not name this network's genesis block as its parent";
-        this.#onLie({ kind: "lie", streamId: joined.lowest.streamId, number: 1, text });
-      }
+        this.#onLie({ kind: "lie", streamId, number: 1, text });
+      } else if (this.#chain.atBase) this.#effects.push(joined);
     }
   }
   #fed(): void {

@@ -21,7 +21,7 @@ import { DownloadCore } from "./download_core.ts";
 import type { HeightBook } from "./height.ts";
 import type { BodyOrder, Effect, HashOrder, Order } from "./orders.ts";
 import { fetched, type Staging } from "./staging.ts";
-import { type ChainPoint, type DownloadLimits, MAX_BLOCKS_PER_REQUEST } from "./types.ts";
+import { type ChainPoint, type DownloadLimits, type FetchedBlock, MAX_BLOCKS_PER_REQUEST } from "./types.ts";
 
 /**
  * When blocks are at hand but no more came for this long, the stages go on with what there is: a slow peer or a
@@ -46,6 +46,8 @@ export interface DownloaderOptions {
   readonly verbose: boolean;
   /** Called whenever bodies or hashes came in. */
   readonly onProgress: () => void;
+  /** Looks at blocks that contradict the store; what it fails with is passed on to the stage that waits next. */
+  readonly onForeign: (blocks: readonly FetchedBlock[], signal: AbortSignal) => Promise<void>;
 }
 
 /** What the status page shows of it. */
@@ -103,8 +105,13 @@ export class Downloader {
     this.#pump();
   }
   /** Blocks above `point` are fetched again; see `LegChain.rewind`. */
-  async rewind(point: ChainPoint, bad: readonly string[] = [], refuse?: string): Promise<void> {
-    this.#core.rewind(point, bad, refuse);
+  async rewind(
+    point: ChainPoint,
+    bad: readonly string[] = [],
+    refuse?: string,
+    hopeless?: number,
+  ): Promise<void> {
+    this.#core.rewind(point, bad, refuse, hopeless);
     await this.options.staging.dropAbove(point.number);
     this.#core.takeEffects().forEach((e) => this.#carryOut(e));
     this.#pump();
@@ -207,8 +214,12 @@ export class Downloader {
     if (this.options.verbose) {
       this.options.logger.info("asking", { ...describe(order), peer: order.streamId });
     }
-    const run = this.#request(order).catch((error: unknown) => {
-      // Only our own code can fail here: the stage that waits next must hear of it.
+    this.#track(this.#request(order));
+  }
+  /** Only our own code can fail in `work`: the stage that waits next hears of it. */
+  #track(work: Promise<void>): void {
+    const run = work.catch((error: unknown) => {
+      if (isAbort(error)) return;
       this.#failure ??= error;
       this.#changed.raise();
     }).finally(() => {
@@ -270,9 +281,10 @@ export class Downloader {
         this.#advancedAt = this.options.clock.monotonic();
         break;
       case "rewound":
-        staging.dropAbove(effect.number).catch((error: unknown) => {
-          this.#failure ??= error;
-        });
+        this.#track(staging.dropAbove(effect.number));
+        break;
+      case "foreign":
+        this.#track(this.options.onForeign(effect.blocks, this.#stop.signal));
         break;
       case "blame": {
         const { streamId, number, text } = effect;

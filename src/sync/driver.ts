@@ -29,10 +29,11 @@ import { fateOf } from "./fate.ts";
 import type { HeightEstimate } from "./height.ts";
 import { Heights } from "./heights.ts";
 import { type ReportInput, SyncReport } from "./report.ts";
+import type { Pipeline } from "./pipeline.ts";
 import type { Cycle } from "./stage.ts";
 import { StageTracker } from "./stage_tracker.ts";
 import { progressLines, type SyncEvent, type SyncStatus } from "./status.ts";
-import type { BatchVerifier, Refusal } from "./verify.ts";
+import type { BatchVerifier, Culprit, Refusal } from "./verify.ts";
 import type { SyncStore } from "./types.ts";
 
 /** The guide's tick: nothing should depend on it. */
@@ -143,12 +144,13 @@ export class SyncDriver {
         book: this.#heights.book,
         tracker: this.#tracker,
         refreshHeights: (signal) => this.#heights.refresh(HEIGHTS_STALE_MS, signal),
-        target: () => this.#heights.target(),
+        target: () => this.#goal(),
         onCommitted: (blocks, ms) => {
           this.#report.committed(blocks, ms);
           this.#onCommitted(blocks.length);
         },
         onRefused: (refusal) => this.#onRefused(refusal),
+        onCulprits: (culprits) => this.#onCulprits(culprits),
         onProgress: () => this.#progress(),
       });
       this.#assembly.downloader.start();
@@ -201,7 +203,7 @@ export class SyncDriver {
       wanted: this.#cycles === 0 ? config.initStreams : config.minPeers,
       streamsForMs: this.#streamsSince === undefined ? undefined : now - this.#streamsSince,
       head: store.head().number,
-      target: this.#heights.target(),
+      target: this.#goal(),
       writable: this.#writable(),
       stopAt,
       fullShortRuns: 0,
@@ -268,13 +270,13 @@ export class SyncDriver {
   async #runCycle(signal: AbortSignal): Promise<void> {
     const { store, clock, logger, config } = this.options;
     const assembly = this.#assembly;
-    const target = this.#heights.target();
+    const target = this.#goal();
     if (assembly === undefined || target === undefined) return;
     this.#announced = false;
     const from = store.head().number;
     const begun = clock.monotonic();
     this.#cycle = { number: ++this.#cycles, from, to: from, target, startedAt: clock.now() };
-    await assembly.pipeline.run(this.#cycle, signal);
+    await this.#tryCycle(assembly.pipeline, this.#cycle, signal);
     const ms = clock.monotonic() - begun;
     const to = store.head().number;
     this.#report.cycleDone(ms);
@@ -284,11 +286,25 @@ export class SyncDriver {
       this.#barren = 0;
       logger.info("cycle done", { cycle: this.#cycles, from, to, ms: Math.round(ms) });
       if (config.staged.logProgress) { for (const line of progressLines(this.status())) logger.info(line); }
-      const estimate = this.#heights.estimate();
-      if (estimate !== undefined && estimate.height <= to) this.#reportSynced(estimate);
-      return;
     }
-    await this.#wake.wait(clock, this.#backoff(5_000), signal);
+    const estimate = this.#heights.estimate();
+    const reached = estimate !== undefined && estimate.height <= to;
+    if (reached) this.#reportSynced(estimate);
+    if (to > from) return;
+    // Beyond the quorum's target it was only an attempt.
+    if (reached) this.#heights.doubtAbove(to);
+    else await this.#wake.wait(clock, this.#backoff(5_000), signal);
+  }
+  /** One pass over the stages; that a single peer's higher claim leads nowhere is no failure. */
+  async #tryCycle(pipeline: Pipeline, cycle: Cycle, signal: AbortSignal): Promise<void> {
+    try {
+      await pipeline.run(cycle, signal);
+    } catch (error) {
+      const target = this.#heights.target();
+      const attempt = target !== undefined && target <= cycle.from;
+      const code = asHsyncError(error).code;
+      if (!attempt || (code !== "NO_HASHES" && code !== "NO_BODIES")) throw error;
+    }
   }
 
   /** What an error means: a pause, another try after a while, or the end. */
@@ -332,7 +348,7 @@ export class SyncDriver {
     this.#events.emit({ type: "progress" });
   }
   #onRefused(refusal: Refusal): void {
-    const { peers, meter, logger, clock } = this.options;
+    const { meter, logger } = this.options;
     const { number, label, text, culprits } = refusal;
     meter.inc("hmy_staged_stream_sync_num_blocks_failed_long_range", { ShardID: this.#shard, error: label });
     this.#refused = {
@@ -341,13 +357,25 @@ export class SyncDriver {
       from: culprits.map((c) => c.streamId).join(", ") || "nobody in particular",
     };
     logger.warn("a block was refused", { number, code: label, text });
-    for (const culprit of culprits) {
-      peers.report(culprit.streamId, "DATA", culprit.reason, culprit.text);
-      this.#assembly?.downloader.convict(culprit.streamId);
+    this.#onCulprits(culprits);
+  }
+  #onCulprits(culprits: readonly Culprit[]): void {
+    for (const { streamId, reason, text } of culprits) {
+      this.options.peers.report(streamId, "DATA", reason, text);
+      this.#assembly?.downloader.convict(streamId);
     }
-    this.#progressAt = clock.monotonic();
   }
 
+  /**
+   * The height to reach. Once the quorum's target is reached, a verifier that checks certificates lets a single
+   * peer's higher claim be tried as well: what it cannot support falls, and what is certified counts.
+   */
+  #goal(): number | undefined {
+    const { verifier, store } = this.options;
+    const target = this.#heights.target();
+    if (!verifier.certifies || target === undefined || target > store.head().number) return target;
+    return this.#heights.highest() ?? target;
+  }
   get #pollMs(): number {
     return this.options.pollMs ?? 2_000;
   }

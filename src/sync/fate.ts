@@ -7,7 +7,7 @@
 import type { HsyncError } from "../base/mod.ts";
 
 export type Fate =
-  /** The store is gone or damaged: nothing can go on by itself. */
+  /** The store is gone or damaged, or the chain has two certified ends: nothing can go on by itself. */
   | { readonly kind: "end" }
   /** The disk is nearly full: importing stops until it is not. */
   | { readonly kind: "pause" }
@@ -16,7 +16,13 @@ export type Fate =
   /** Another try, after a pause that grows up to `maxMs`. `store`: the store is to blame. */
   | { readonly kind: "retry"; readonly maxMs: number; readonly store: boolean };
 
-const END = new Set(["STORE_LEASE_LOST", "STORE_DAMAGED", "STORE_CLOSED", "STORE_LOCKED"]);
+const END = new Set([
+  "STORE_LEASE_LOST",
+  "STORE_DAMAGED",
+  "STORE_CLOSED",
+  "STORE_LOCKED",
+  "CONFLICTING_CERTIFICATES",
+]);
 
 /** Peers change by the second; a disk does not. */
 const PEERS_MS = 5_000;

@@ -13,6 +13,9 @@ const POLL_TIMEOUT_MS = 10_000;
 const PATIENCE_MS = 3_000;
 /** Peers asked at once: enough for a quorum, bearable for a network where everybody asks. */
 const WIDTH = 8;
+/** A claim that led nowhere is tried again after twice this time, then four times and so on. */
+const DOUBT_MS = 5_000;
+const MAX_DOUBT_MS = 600_000;
 
 export interface HeightsOptions {
   readonly peers: PeerSource;
@@ -25,6 +28,7 @@ export interface HeightsOptions {
 
 export class Heights {
   readonly book: HeightBook;
+  readonly #doubts = new Map<string, { readonly until: number; readonly times: number }>();
   readonly #asking = new Map<string, Promise<void>>();
   readonly #stop = new AbortController();
   readonly #answered = new Signal();
@@ -44,8 +48,10 @@ export class Heights {
     }
     this.#listening = peers.on((event) => {
       if (event.type === "height") book.note(event.id, event.height, clock.now());
-      else if (event.type === "removed") book.forget(event.id);
-      else {
+      else if (event.type === "removed") {
+        book.forget(event.id);
+        this.#doubts.delete(event.id);
+      } else {
         const info = peers.streams().find((s) => s.id === event.id);
         if (info?.height !== undefined) book.note(info.id, info.height, info.heightAt ?? clock.now());
       }
@@ -70,7 +76,29 @@ export class Heights {
   }
   /** The height to reach: the estimate, cut at the height that the operator asked for. */
   target(): number | undefined {
-    const height = this.estimate()?.height;
+    return this.#cut(this.estimate()?.height);
+  }
+  /** The highest claim of any peer that is not in doubt, cut likewise. */
+  highest(): number | undefined {
+    const now = this.options.clock.now();
+    const heights = this.book.claims(HEIGHT_MAX_AGE_MS)
+      .filter((c) => (this.#doubts.get(c.streamId)?.until ?? 0) <= now).map((c) => c.height);
+    return heights.length === 0 ? undefined : this.#cut(Math.max(...heights));
+  }
+  /**
+   * Trying the claims above `height` led nowhere: they are not tried again for a while, longer each time. They go on
+   * counting towards the quorum: whoever was merely slow is not to hold the others back.
+   */
+  doubtAbove(height: number): void {
+    const now = this.options.clock.now();
+    for (const { streamId, height: claimed } of this.book.claims(HEIGHT_MAX_AGE_MS)) {
+      if (claimed <= height) continue;
+      const times = (this.#doubts.get(streamId)?.times ?? 0) + 1;
+      const term = Math.min(MAX_DOUBT_MS, DOUBT_MS * 2 ** Math.min(times, 10));
+      this.#doubts.set(streamId, { until: now + term, times });
+    }
+  }
+  #cut(height: number | undefined): number | undefined {
     const { stopAt } = this.options;
     return height === undefined || stopAt === undefined ? height : Math.min(height, stopAt);
   }

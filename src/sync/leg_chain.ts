@@ -30,7 +30,7 @@ interface AcceptedLeg {
 export type Joined =
   | { readonly kind: "accepted"; readonly blocks: readonly FetchedBlock[] }
   /** The leg is whole, but stands on another block than the run's end. */
-  | { readonly kind: "foreign"; readonly point: SkeletonPoint; readonly lowest: FetchedBlock };
+  | { readonly kind: "foreign"; readonly blocks: readonly FetchedBlock[] };
 
 /** What the chain of legs must know of the streams. */
 export interface Witness {
@@ -62,6 +62,10 @@ export class LegChain {
   /** End of the unbroken run of accepted blocks. */
   get frontier(): ChainPoint {
     return this.#frontier;
+  }
+  /** The run's end is the store's head: what does not link to it contradicts the store. */
+  get atBase(): boolean {
+    return this.#frontier.number === this.#base;
   }
   legs(): Iterable<Leg> {
     return this.#legs.values();
@@ -109,7 +113,7 @@ export class LegChain {
     if (leg.segment.from !== this.#frontier.number + 1) return this.join();
     if (!equalBytes(leg.segment.linksTo, this.#frontier.hash)) {
       this.refuse(point, leg.candidate, `its blocks do not link to block ${this.#frontier.number}`);
-      return { kind: "foreign", point, lowest: leg.segment.blocks[0] as FetchedBlock };
+      return { kind: "foreign", blocks: leg.segment.blocks };
     }
     this.#accepted.push({ to: leg.to, candidate: leg.candidate, below: this.#frontier });
     this.#frontier = { number: leg.to, hash: leg.candidate.hash };
@@ -141,20 +145,24 @@ export class LegChain {
   /**
    * Gives up accepted blocks above `point`, the highest good one.
    * @param bad streams that are not asked for the block above `point` any more.
-   * @param refuse set: the agreed hash that covers that block is out as well, and why.
+   * @param refuse set: an agreed hash is out as well, and why.
+   * @param hopeless the block that this hash covers; default: the one above `point`.
    */
-  rewind(point: ChainPoint, bad: readonly string[], refuse: string | undefined): void {
-    const covering = this.skeleton.covering(point.number + 1);
-    if (covering !== undefined) {
-      const to = covering.number;
-      const set = this.#badFor.get(to) ?? new Set<string>();
+  rewind(point: ChainPoint, bad: readonly string[], refuse?: string, hopeless?: number): void {
+    const next = this.skeleton.covering(point.number + 1);
+    if (next !== undefined && bad.length > 0) {
+      const set = this.#badFor.get(next.number) ?? new Set<string>();
       for (const id of bad) set.add(id);
-      if (set.size > 0) this.#badFor.set(to, set);
-      const candidate = this.#accepted.find((leg) => leg.to === to)?.candidate ??
-        this.#legs.get(to)?.candidate;
-      if (refuse !== undefined && candidate !== undefined) this.refuse(covering, candidate, refuse);
-      this.#legs.delete(to);
+      this.#badFor.set(next.number, set);
     }
+    const lost = this.skeleton.covering(hopeless ?? point.number + 1);
+    if (refuse !== undefined && lost !== undefined) {
+      const candidate = this.#accepted.find((leg) => leg.to === lost.number)?.candidate ??
+        this.#legs.get(lost.number)?.candidate;
+      if (candidate !== undefined) this.refuse(lost, candidate, refuse);
+      this.#legs.delete(lost.number);
+    }
+    if (next !== undefined) this.#legs.delete(next.number);
     this.#rewindTo(point);
   }
   /**

@@ -42,6 +42,8 @@ export type Effect =
   | { readonly kind: "rewound"; readonly number: number }
   | { readonly kind: "blame"; readonly streamId: string; readonly number: number; readonly text: string }
   | { readonly kind: "credit"; readonly streamId: string }
+  /** Linked blocks that stand on another block than the store's head. */
+  | { readonly kind: "foreign"; readonly blocks: readonly FetchedBlock[] }
   /** A candidate is out, and nobody is to blame for that. */
   | { readonly kind: "refused"; readonly number: number; readonly hash: Uint8Array; readonly why: string }
   /** The peer has nothing at the height that it claims; it showed blocks up to `height`. */

@@ -7,6 +7,7 @@ Deno.test("codes decide what follows a failed cycle", () => {
     ["STORE_LEASE_LOST", "end", undefined],
     ["STORE_DAMAGED", "end", undefined],
     ["STORE_CLOSED", "end", undefined],
+    ["CONFLICTING_CERTIFICATES", "end", undefined],
     ["STORE_DISK_LOW", "pause", undefined],
     ["NO_STREAMS", "waitPeers", undefined],
     ["NO_HASHES", "retry", false],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { HsyncError } from "../../src/base/mod.ts";
 import type { BatchVerifier, Verdict } from "../../src/sync/mod.ts";
-import { madeChain, recordedChain, tip } from "./support/chains.ts";
+import { madeChain, recordedChain, tip, upTo } from "./support/chains.ts";
 import { Rig } from "./support/rig.ts";
 import { FakeStore } from "./support/store.ts";
 
@@ -230,5 +230,91 @@ Deno.test("nobody has old blocks: the node says so within a minute, and goes on 
   rig.peers.add("archive", { chain: CHAIN });
   await rig.untilHead(TIP, 10_000);
   assert.deepEqual(rig.peers.removed, []);
+  await rig.stop();
+});
+
+const certifying: BatchVerifier = {
+  certifies: true,
+  verify: (batch) =>
+    Promise.resolve({
+      accepted: batch.map((b) => ({ assurance: "signed" as const, commitSig: b.delivered.commitSig })),
+    }),
+};
+
+Deno.test("with certificates, a block that only one peer has yet is taken", async () => {
+  const rig = new Rig(new FakeStore(LONG), { verifier: certifying, minPeers: 4, initStreams: 4 });
+  for (let i = 0; i < 3; i++) rig.peers.add(`p${i}`, { chain: upTo(LONG, 890) });
+  rig.peers.add("ahead", { chain: LONG });
+  rig.driver.start();
+  await rig.untilHead(900);
+  rig.assertHead(LONG, 900);
+  await rig.stop();
+});
+
+Deno.test("with certificates, a claim that leads nowhere is tried ever more rarely, and delays no new block", async () => {
+  const rig = new Rig(new FakeStore(LONG), { verifier: certifying, minPeers: 4, initStreams: 4 });
+  let height = 850;
+  for (let i = 0; i < 3; i++) rig.peers.add(`p${i}`, { chain: LONG, claims: () => height });
+  rig.peers.add("liar", {
+    chain: upTo(LONG, 850),
+    claims: () => 5_000,
+    hashes: (numbers, honest) =>
+      honest.map((h, i) => h ?? new Uint8Array(32).fill((numbers[i] as number) & 255)),
+  });
+  rig.driver.start();
+  await rig.until(() => rig.event("synced").length > 0);
+  for (height = 851; height <= 860; height++) await rig.untilHead(height, 8_000);
+  await rig.clock.advance(600_000);
+  assert.ok(rig.event("cycle").length < 40, `${rig.event("cycle").length} cycles`);
+  assert.deepEqual(rig.peers.removed.filter((r) => r.id !== "liar"), []);
+  await rig.stop();
+});
+
+Deno.test("blocks that contradict the head are shown to the verifier, and whom it convicts is removed", async () => {
+  const fork = madeChain(900, 1, { from: 333, of: LONG });
+  const store = new FakeStore(LONG);
+  const seen: number[] = [];
+  const verifier: BatchVerifier = {
+    ...certifying,
+    examineFork(blocks, head) {
+      seen.push(head.number);
+      const [first] = blocks;
+      assert.ok(first !== undefined && first.number === head.number + 1);
+      return Promise.resolve([{ streamId: first.streamId, reason: "invalid_blocks", text: "old committee" }]);
+    },
+  };
+  const rig = new Rig(store, { verifier, stopAt: 400 });
+  rig.peers.add("honest", { chain: LONG });
+  rig.driver.start();
+  await rig.until(() => rig.event("stopAt").length > 0);
+  await rig.stop();
+  const second = new Rig(store, { verifier });
+  second.peers.add("forked", { chain: fork });
+  second.driver.start();
+  await second.until(() => !second.peers.has("forked"), 20_000);
+  assert.deepEqual(seen, [400]);
+  second.peers.add("honest", { chain: LONG });
+  await second.untilHead(900);
+  second.assertHead(LONG, 900);
+  await second.stop();
+});
+
+Deno.test("two certified blocks of one height end the run", async () => {
+  const fork = madeChain(900, 1, { from: 333, of: LONG });
+  const store = new FakeStore(LONG);
+  const verifier: BatchVerifier = {
+    ...certifying,
+    examineFork: () => Promise.reject(new HsyncError("CONFLICTING_CERTIFICATES", "two certified blocks 401")),
+  };
+  const first = new Rig(store, { verifier, stopAt: 400 });
+  first.peers.add("honest", { chain: LONG });
+  first.driver.start();
+  await first.until(() => first.event("stopAt").length > 0);
+  await first.stop();
+  const rig = new Rig(store, { verifier });
+  rig.peers.add("forked", { chain: fork });
+  rig.driver.start();
+  await rig.until(() => rig.event("failed").length > 0, 20_000);
+  assert.equal(store.head().number, 400);
   await rig.stop();
 });

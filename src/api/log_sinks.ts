@@ -38,7 +38,7 @@ function consoleSink(target: LogTarget, least: LogRecord["level"]): LogSink {
   return (record) => {
     if (LOG_LEVELS.indexOf(record.level) > limit) return;
     const line = formatRecord(record);
-    const color = target.color ? COLORS[record.level] : undefined;
+    const color = target.color && target.terminal ? COLORS[record.level] : undefined;
     target.err(color === undefined ? line : `\u001b[${color}m${line}\u001b[0m`);
   };
 }

@@ -6,7 +6,7 @@
  */
 import type { Command } from "./command.ts";
 import { isSet, numberOf } from "./command.ts";
-import { usageError } from "../config/mod.ts";
+import { prepareDataDir, usageError } from "../config/mod.ts";
 import { load } from "./run_command.ts";
 
 /** Refuses a range that ends before it begins. */
@@ -23,8 +23,11 @@ export const DB_COMMANDS: readonly Command[] = [
     help: "check and store the blocks of a recording or an export",
     flags: [],
     args: [1, 1],
-    run: async (call) =>
-      await (await call.node()).dbImport(load(call), { file: call.args[0] as string }, call.io),
+    run: async (call) => {
+      const loaded = load(call);
+      prepareDataDir(loaded.config.dataDir);
+      return await (await call.node()).dbImport(loaded, { file: call.args[0] as string }, call.io);
+    },
   },
   {
     name: "db export",

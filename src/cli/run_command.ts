@@ -4,7 +4,7 @@
  * Why it exists: the start of a node is where a wrong setting must show. What must stay true: notices are printed
  * once, before anything else starts; nothing is written to the operator's file.
  */
-import { loadConfig, type LoadedConfig, noticeLines } from "../config/mod.ts";
+import { loadConfig, type LoadedConfig, noticeLines, prepareDataDir } from "../config/mod.ts";
 import type { Command, CommandCall } from "./command.ts";
 
 /** Loads the configuration of a call. @throws {HsyncError} exit code 128 or 2 */
@@ -23,6 +23,7 @@ export const runCommand: Command = {
     if (!loaded.config.run.quiet) {
       for (const line of noticeLines(loaded.notices)) call.io.err(`notice: ${line}`);
     }
+    prepareDataDir(loaded.config.dataDir);
     return await (await call.node()).runNode(loaded, call.io);
   },
 };

@@ -43,6 +43,8 @@ export interface TerminalOptions {
   readonly progress: ProgressMode;
   readonly color: boolean;
   readonly quiet: boolean;
+  /** How long after the first signal a second one counts; tests make it 0. */
+  readonly secondSignalMs?: number;
 }
 
 /** A `CliIo` over the process; `close` leaves the terminal tidy and gives the signals back. */
@@ -53,10 +55,12 @@ export class TerminalIo implements CliIo {
   readonly #stop = new Set<() => void>();
   readonly #reload = new Set<() => void>();
   readonly #undo: Cancel[] = [];
+  readonly #secondSignalMs: number;
   #listening = false;
   #stoppedAt: number | undefined;
 
   constructor(options: TerminalOptions) {
+    this.#secondSignalMs = options.secondSignalMs ?? SECOND_SIGNAL_MS;
     this.color = options.color && this.terminal;
     const mode = options.quiet || options.progress === "off"
       ? "off"
@@ -115,7 +119,7 @@ export class TerminalIo implements CliIo {
       this.#stoppedAt = now;
       this.err("stopping; press again to end at once");
       for (const listener of [...this.#stop]) listener();
-    } else if (now - this.#stoppedAt >= SECOND_SIGNAL_MS) {
+    } else if (now - this.#stoppedAt >= this.#secondSignalMs) {
       this.#printer.finish();
       writeAll(
         Deno.stderr,

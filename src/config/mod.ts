@@ -10,3 +10,4 @@ export { dumpConfig, type DumpOptions } from "./dump.ts";
 export { noticeLines } from "./ignored.ts";
 export { configError, usageError } from "./config_error.ts";
 export { nearest } from "./nearest.ts";
+export { prepareDataDir } from "./data_dir.ts";

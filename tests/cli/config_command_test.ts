@@ -1,18 +1,9 @@
 /** `hsync config` on real files. */
 import assert from "node:assert/strict";
-import { errorOf, run } from "./support.ts";
-
-async function folder(test: (dir: string) => Promise<void>): Promise<void> {
-  const dir = await Deno.makeTempDir();
-  try {
-    await test(dir);
-  } finally {
-    await Deno.remove(dir, { recursive: true });
-  }
-}
+import { errorOf, inFolder, run } from "./support.ts";
 
 Deno.test("a dumped file checks clean and gives back its values", async () => {
-  await folder(async (dir) => {
+  await inFolder(async (dir) => {
     const file = `${dir}/harmony.conf`;
     assert.equal((await run(["config", "dump", file, "-n", "testnet"])).code, 0);
     const check = await run(["config", "check", file]);
@@ -28,7 +19,7 @@ Deno.test("a dumped file checks clean and gives back its values", async () => {
 });
 
 Deno.test("an existing file is overwritten only with --force", async () => {
-  await folder(async (dir) => {
+  await inFolder(async (dir) => {
     const file = `${dir}/harmony.conf`;
     await Deno.writeTextFile(file, "mine");
     const refused = await run(["config", "dump", file]);
@@ -41,7 +32,7 @@ Deno.test("an existing file is overwritten only with --force", async () => {
 });
 
 Deno.test("the effective dump holds file and flags", async () => {
-  await folder(async (dir) => {
+  await inFolder(async (dir) => {
     const file = `${dir}/harmony.conf`;
     await Deno.writeTextFile(file, '[Network]\nNetworkType = "partner"\n[Sync]\nMinPeers = 2\n');
     const { out } = await run([
@@ -63,7 +54,7 @@ Deno.test("the effective dump holds file and flags", async () => {
 });
 
 Deno.test("check --strict turns notices into exit code 5, errors stay 128", async () => {
-  await folder(async (dir) => {
+  await inFolder(async (dir) => {
     const file = `${dir}/harmony.conf`;
     await Deno.writeTextFile(file, '[Network]\nNetworkType = "testnet"\n[Sync]\nMinPears = 2\n');
     const strict = await run(["config", "check", file, "--strict"]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { ExitCode, HsyncError } from "../../src/base/mod.ts";
 import type { LoadedConfig } from "../../src/config/mod.ts";
 import { COMMANDS } from "../../src/cli/main.ts";
-import { errorOf, run } from "./support.ts";
+import { errorOf, inFolder, run } from "./support.ts";
 
 Deno.test("without a command the node runs, with the flags in force", async () => {
   for (
@@ -30,30 +30,32 @@ Deno.test("notices are printed before the node starts, unless it shall be quiet"
 });
 
 Deno.test("store commands hand over their arguments", async () => {
-  const of = async (...argv: string[]) => {
-    const { code, calls, err } = await run(argv);
-    assert.equal(code, 0, err.join());
-    const [name, loaded, options] = calls[0] as [string, LoadedConfig, unknown];
-    return [name, loaded.config.network, loaded.config.dataDir, options];
-  };
-  const where = ["-n", "localnet", "-d", "/x"];
-  assert.deepEqual(await of("db", "import", "blocks.gz", ...where), ["dbImport", "localnet", "/x", {
-    file: "blocks.gz",
-  }]);
-  assert.deepEqual(await of("db", "export", "f", "--from", "3", "--to=9", ...where), [
-    "dbExport",
-    "localnet",
-    "/x",
-    { file: "f", from: 3, to: 9 },
-  ]);
-  assert.deepEqual(await of(...where, "db", "info", "--json"), ["dbInfo", "localnet", "/x", { json: true }]);
-  assert.deepEqual(await of("db", "verify", "--all-signatures", ...where), ["dbVerify", "localnet", "/x", {
-    from: undefined,
-    to: undefined,
-    allSignatures: true,
-    json: false,
-  }]);
-  assert.deepEqual((await run(["demo", "--json"])).calls, [["runDemo", { json: true }]]);
+  await inFolder(async (dir) => {
+    const of = async (...argv: string[]) => {
+      const { code, calls, err } = await run(argv);
+      assert.equal(code, 0, err.join());
+      const [name, loaded, options] = calls[0] as [string, LoadedConfig, unknown];
+      return [name, loaded.config.network, loaded.config.dataDir, options];
+    };
+    const where = ["-n", "localnet", "-d", dir];
+    assert.deepEqual(await of("db", "import", "blocks.gz", ...where), ["dbImport", "localnet", dir, {
+      file: "blocks.gz",
+    }]);
+    assert.deepEqual(await of("db", "export", "f", "--from", "3", "--to=9", ...where), [
+      "dbExport",
+      "localnet",
+      dir,
+      { file: "f", from: 3, to: 9 },
+    ]);
+    assert.deepEqual(await of(...where, "db", "info", "--json"), ["dbInfo", "localnet", dir, { json: true }]);
+    assert.deepEqual(await of("db", "verify", "--all-signatures", ...where), ["dbVerify", "localnet", dir, {
+      from: undefined,
+      to: undefined,
+      allSignatures: true,
+      json: false,
+    }]);
+    assert.deepEqual((await run(["demo", "--json"])).calls, [["runDemo", { json: true }]]);
+  });
 });
 
 /** Command lines that fail before anything starts. */
@@ -83,6 +85,7 @@ const SLIPS: ReadonlyArray<readonly [line: string, code: number, error: RegExp]>
   ["run --sync.mode 1", 128, /FastSync is reserved/],
   ["run -c /nowhere/harmony.conf", 128, /cannot read/],
   ["run --revert.to 5", 128, /revert/],
+  ["run -d main.ts/below", 128, /General\.DataDir "main\.ts\/below" cannot be written/],
   ["config check /nowhere/harmony.conf", 128, /cannot read/],
   ["health --url http://127.0.0.1:9", 4, /no node answers/],
 ];

@@ -56,6 +56,16 @@ export async function run(argv: readonly string[], over: Partial<NodeCommands> =
   return { code, out: io.outLines, err: io.errLines, calls };
 }
 
+/** Runs a test with a directory of its own. */
+export async function inFolder(test: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await Deno.makeTempDir();
+  try {
+    await test(dir);
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+}
+
 /** The one `error:` line of a failed run. */
 export function errorOf(result: Run): string {
   assert.notEqual(result.code, 0, "it did not fail");

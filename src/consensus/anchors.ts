@@ -109,6 +109,7 @@ export function builtInAnchors(network: string): AnchorLists {
 export class AnchorBook {
   readonly #anchors = new Map<string, Anchor>();
   readonly #never = new Set<string>();
+  readonly #bad: KnownBad[] = [];
 
   /**
    * @param lists all that hold, built-in and the operator's.
@@ -117,6 +118,7 @@ export class AnchorBook {
   constructor(...lists: readonly AnchorLists[]) {
     for (const { never } of lists) {
       for (const bad of never) this.#never.add(`${bad.shardId}/${toHex(bad.hash)}`);
+      this.#bad.push(...never);
     }
     for (const { anchors } of lists) {
       for (const anchor of anchors) {
@@ -172,6 +174,10 @@ export class AnchorBook {
         hint: `if it is in the store, remove it with: hsync db unwind --to ${Math.max(0, number - 1)}`,
       },
     );
+  }
+  /** Hashes of a shard's blocks that must never be accepted, 32 bytes each. */
+  knownBadOf(shardId: number): Uint8Array[] {
+    return this.#bad.filter((bad) => bad.shardId === shardId).map((bad) => bad.hash);
   }
   /** Anchors of a shard, ascending by height. */
   anchorsOf(shardId: number): Anchor[] {

@@ -44,3 +44,29 @@ export {
   type KnownBad,
   parseAnchorLists,
 } from "./anchors.ts";
+export {
+  certificateDue,
+  type CertificatePolicy,
+  DEFAULT_POLICY,
+  dueCertificates,
+  NEAR_TARGET,
+  type PolicyBlock,
+} from "./policy.ts";
+export {
+  type ConflictEvidence,
+  ConflictingCertificates,
+  type ConflictSide,
+  evidenceName,
+  type EvidenceSink,
+  evidenceText,
+} from "./conflict.ts";
+export {
+  CrossLinkCertificates,
+  type FindHeader,
+  firstOf,
+  HeaderCertificates,
+  proveIncomingReceipts,
+  type ReceiptProof,
+  type SourceCertificate,
+  type SourceCertificates,
+} from "./incoming_receipts.ts";

@@ -1,0 +1,152 @@
+/**
+ * Incoming cross-shard receipts of the blocks that are being accepted: never twice, and proven where they can be.
+ *
+ * Why it exists: what proves a body (a cross-link in the beacon chain, a header of the source shard) usually comes a block or
+ * two after the block itself, so some blocks wait here. What must stay true: nothing waits for a proof before it is
+ * stored; `proven` is said only of a body whose root matched; what waits is bounded and lost without harm.
+ */
+import { HsyncError, type Logger } from "../base/mod.ts";
+import { type Block, decodeHeader, type Header } from "../chain/mod.ts";
+import {
+  CrossLinkCertificates,
+  firstOf,
+  proveIncomingReceipts,
+  type SourceCertificates,
+} from "../consensus/mod.ts";
+import type { ChainStore } from "../store/mod.ts";
+import { receiptSources, sourceName, SpentReceipts } from "./spent_receipts.ts";
+
+/** Blocks that wait for a proof; the oldest are given up first. */
+const MAX_WAITING = 256;
+/** Bytes of blocks that wait. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+/** Headers whose cross-links are read again after a start: links come early as well as late. */
+const LINKS_BACK = 128;
+
+export interface ReceiptWatchOptions {
+  readonly store: Pick<ChainStore, "record" | "putRecord" | "blockAt" | "headers" | "meta">;
+  readonly logger: Logger;
+  /**
+   * Certificates out of source shards' headers (`ProveBodies`); undefined: only cross-links prove. Must answer from
+   * what is at hand: a block whose certificates are not there yet is tried again with every batch.
+   */
+  readonly sources: SourceCertificates | undefined;
+}
+
+/** What accepting some blocks said about bodies. */
+export interface BodyVerdicts {
+  /** Of the blocks that take in receipts. */
+  readonly bodies: ReadonlyMap<number, "proven" | "unproven">;
+  /** Blocks accepted earlier that are proven now, ascending. */
+  readonly later: readonly number[];
+}
+
+export class ReceiptWatch {
+  readonly #links: CrossLinkCertificates | undefined;
+  readonly #sources: SourceCertificates | undefined;
+  readonly #spent: SpentReceipts;
+  readonly #waiting = new Map<number, Block>();
+  #waitingBytes = 0;
+  #primed = false;
+
+  constructor(private readonly options: ReceiptWatchOptions) {
+    const { store, sources } = options;
+    this.#links = store.meta.shardId === 0 ? new CrossLinkCertificates() : undefined;
+    const all = [this.#links, sources].filter((s) => s !== undefined);
+    this.#sources = all.length === 0 ? undefined : firstOf(...all);
+    this.#spent = new SpentReceipts(store);
+  }
+  /** How many stored blocks wait for a proof. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Why a block's receipts may not enter the chain; undefined: they may.
+   *
+   * @param height of the stored chain. @param taken sources that blocks between `height` and this one take in; those of this
+   * block are added.
+   * @throws {HsyncError} what reading the store throws.
+   */
+  async problem(block: Block, height: number, taken: Map<string, number>): Promise<string | undefined> {
+    for (const source of receiptSources(block)) {
+      const name = sourceName(source);
+      const before = taken.get(name) ?? await this.#spent.takenAt(source, height);
+      if (before !== undefined) {
+        return `it takes in the receipts of shard ${source.shardId} block ${source.number}, which block ${before} ` +
+          "has taken in already";
+      }
+      taken.set(name, block.number);
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes blocks that are certified and about to be stored, in order.
+   * @param height of the stored chain below them.
+   * @throws {HsyncError} what the store throws.
+   */
+  async accept(blocks: readonly Block[], height: number): Promise<BodyVerdicts> {
+    await this.#prime(height);
+    await this.#spent.note(blocks);
+    for (const block of blocks) this.#addLinks(block.header);
+    const later: number[] = [];
+    const bodies = new Map<number, "proven" | "unproven">();
+    if (this.#sources !== undefined) {
+      for (const [number, block] of [...this.#waiting]) {
+        if (!await this.#proven(block)) continue;
+        this.#drop(number);
+        later.push(number);
+      }
+    }
+    for (const block of blocks) {
+      if (block.incomingReceiptItems().length === 0) continue;
+      const proven = await this.#proven(block);
+      bodies.set(block.number, proven ? "proven" : "unproven");
+      if (!proven) this.#wait(block);
+    }
+    return { bodies, later: later.sort((a, b) => a - b) };
+  }
+  /** Blocks above `number` are not stored (any more). */
+  forgetAbove(number: number): void {
+    for (const waiting of [...this.#waiting.keys()]) if (waiting > number) this.#drop(waiting);
+  }
+
+  async #proven(block: Block): Promise<boolean> {
+    if (this.#sources === undefined) return false;
+    return (await proveIncomingReceipts(block, this.#sources)).proven;
+  }
+  #wait(block: Block): void {
+    if (this.#sources === undefined) return;
+    this.#waiting.set(block.number, block);
+    this.#waitingBytes += block.bytes.length;
+    for (const number of this.#waiting.keys()) {
+      if (this.#waiting.size <= MAX_WAITING && this.#waitingBytes <= MAX_WAITING_BYTES) break;
+      this.#drop(number);
+    }
+  }
+  #drop(number: number): void {
+    this.#waitingBytes -= this.#waiting.get(number)?.bytes.length ?? 0;
+    this.#waiting.delete(number);
+  }
+  #addLinks(header: Header): void {
+    if (this.#links === undefined || header.crossLinks.length === 0) return;
+    try {
+      this.#links.add(header);
+    } catch (error) {
+      // The block is certified: its links are the beacon committee's affair, only we cannot use them.
+      if (!(error instanceof HsyncError) || error.fault !== "DATA") throw error;
+      this.options.logger.warn("the cross-links of a block cannot be read", { number: header.number, error });
+    }
+  }
+  /** Reads the links of the newest stored headers, once. */
+  async #prime(height: number): Promise<void> {
+    if (this.#primed) return;
+    this.#primed = true;
+    if (this.#links === undefined || height === 0) return;
+    const from = Math.max(1, height - LINKS_BACK + 1);
+    for await (const { bytes } of this.options.store.headers(from, height - from + 1)) {
+      this.#addLinks(decodeHeader(bytes));
+    }
+  }
+}

@@ -24,7 +24,7 @@ import type {
   ManagerEvent,
   Offence,
 } from "./manager_events.ts";
-import type { SyncResponse } from "./message.ts";
+import type { RequestType, SyncResponse } from "./message.ts";
 import { METRIC } from "./meters.ts";
 import { PeerBook } from "./peer_book.ts";
 import type { Serving } from "./serve_loop.ts";
@@ -42,6 +42,8 @@ export interface RequestSide {
   expects(instance: number, id: bigint): boolean;
   deliver(instance: number, id: bigint, response: SyncResponse | undefined): void;
   progress(instance: number): void;
+  /** What the stream works on for us. */
+  working(instance: number): RequestType | undefined;
 }
 
 export interface ManagerOptions {
@@ -61,6 +63,11 @@ const PROTECT_TAG = "sync-stream";
 const SAVE_INTERVAL_MS = 5 * 60_000;
 /** Streams that never completed an exchange are given this long at shutdown (§2.8, never-lines). */
 const STOP_GRACE_MS = 3_000;
+/**
+ * Of two streams with one peer the unused one is kept for this long: the other side must have chosen too, else it
+ * would see its only proven stream end.
+ */
+const RETIRE_MS = 5_000;
 
 export class StreamManager implements StreamOwner {
   readonly core: ManagerCore;
@@ -70,6 +77,8 @@ export class StreamManager implements StreamOwner {
   readonly #effects: ManagerEffect[] = [];
   readonly #tasks = new Set<Promise<void>>();
   readonly #abort = new AbortController();
+  /** Emptied streams to the time when they may end. */
+  readonly #retiring = new Map<number, number>();
   #working = false;
   #nextInstance = 1;
   #cancels: Cancel[] = [];
@@ -163,9 +172,9 @@ export class StreamManager implements StreamOwner {
   stream(instance: number): SyncStream | undefined {
     return this.#streams.get(instance);
   }
-  /** Ends a stream that had been drained. */
+  /** A stream that makes way has nothing in flight any more. */
   drained(instance: number): void {
-    this.#streams.get(instance)?.end("OVER_CAPACITY", "the peer's other stream is used");
+    this.#retiring.set(instance, this.#now() + RETIRE_MS);
   }
 
   // What streams say (StreamOwner).
@@ -186,6 +195,7 @@ export class StreamManager implements StreamOwner {
   }
   gone(stream: SyncStream, end: StreamEnd): void {
     this.#streams.delete(stream.instance);
+    this.#retiring.delete(stream.instance);
     this.#o.logger.debug("stream gone", {
       peer: stream.id,
       instance: stream.instance,
@@ -237,6 +247,7 @@ export class StreamManager implements StreamOwner {
       case "deactivate":
         return requests.removed(effect.instance);
       case "drain":
+        // One that the request manager does not know carries nothing.
         if (!requests.drain(effect.instance)) this.drained(effect.instance);
         return;
       case "failures":
@@ -371,11 +382,14 @@ export class StreamManager implements StreamOwner {
 
   #tick(): void {
     this.#step({ type: "tick" });
+    for (const [instance, at] of this.#retiring) {
+      if (this.#now() < at) continue;
+      this.#retiring.delete(instance);
+      this.#streams.get(instance)?.end("OVER_CAPACITY", "the peer's other stream is used");
+    }
     for (const stream of [...this.#streams.values()]) {
       stream.check();
-      if (!stream.isGone && !stream.isEnding && !stream.probing && stream.idleMs() >= KEEP_ALIVE_MS) {
-        this.#keepAlive(stream);
-      }
+      if (this.#isQuiet(stream)) this.#keepAlive(stream);
     }
     const { meter, limiter } = this.#o.serving;
     limiter.purge();
@@ -389,6 +403,12 @@ export class StreamManager implements StreamOwner {
       this.#savedAt = this.#now();
       this.#task(this.#save());
     }
+  }
+
+  /** True when a stream needs a sign of life. One that works for us has its own time-outs. */
+  #isQuiet(stream: SyncStream): boolean {
+    if (stream.isGone || stream.isEnding || stream.probing || stream.idleMs() < KEEP_ALIVE_MS) return false;
+    return this.#o.requests.working(stream.instance) === undefined;
   }
 
   #keepAlive(stream: SyncStream): void {

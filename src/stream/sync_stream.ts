@@ -83,7 +83,6 @@ export class SyncStream {
   #progressAt = 0;
   #progressBytes = 0;
   #lastReadAt: number;
-  #lastTrafficAt: number;
   #bytesIn = 0;
   #bytesOut = 0;
 
@@ -105,7 +104,6 @@ export class SyncStream {
     this.#heightBound = options.heightBound;
     this.openedAt = this.#clock.monotonic();
     this.#lastReadAt = this.openedAt;
-    this.#lastTrafficAt = this.openedAt;
     this.#frames = new FrameReader(() => this.#frameLimit());
     this.#loop = new ServeLoop(options.serving, {
       peerId: this.id,
@@ -129,13 +127,9 @@ export class SyncStream {
   get bytesOut(): number {
     return this.#bytesOut;
   }
-  /** ms on the monotonic clock of the last byte that arrived. */
-  get lastReadAt(): number {
-    return this.#lastReadAt;
-  }
-  /** ms without a message in either direction. */
+  /** ms since the last byte arrived. */
   idleMs(): number {
-    return this.#clock.monotonic() - this.#lastTrafficAt;
+    return this.#clock.monotonic() - this.#lastReadAt;
   }
   get probing(): boolean {
     return this.#probe !== undefined;
@@ -278,7 +272,6 @@ export class SyncStream {
       this.#writing = this.#writing.filter((w) => w !== entry);
     }
     this.#bytesOut += frame.length;
-    this.#lastTrafficAt = this.#clock.monotonic();
     this.#serving.meter.wrote(frame.length);
   }
 
@@ -335,7 +328,6 @@ export class SyncStream {
   /** @returns a promise when reading has to wait (back-pressure). */
   #message(bytes: Uint8Array): Promise<void> | undefined {
     const head = scanMessage(bytes);
-    this.#lastTrafficAt = this.#clock.monotonic();
     this.#serving.meter.readMessage();
     if (head.kind === "empty") return undefined;
     if (head.kind === "request") {

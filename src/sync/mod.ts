@@ -15,3 +15,21 @@ export {
   type Verdict,
   type VerifyContext,
 } from "./verify.ts";
+export {
+  CertifyingVerifier,
+  type CertifyingVerifierOptions,
+  type VerifierStore,
+} from "./certificate_verifier.ts";
+export {
+  type CertifiableStore,
+  type CertifiedStore,
+  certifyOnOpen,
+  requireAnchors,
+} from "./certify_store.ts";
+export { type StoreReport, verifyStore, type VerifyStoreOptions } from "./verify_store.ts";
+export {
+  type ReadableStore,
+  type StoreProgress,
+  type StoreWalkOptions,
+  type WalkFailure,
+} from "./store_walk.ts";

@@ -76,7 +76,8 @@ interface Peer {
 export class EpochWorld implements PeerSource, BlockClient {
   readonly client: BlockClient = this;
   readonly reports: Array<{ readonly id: string; readonly fault: FaultClass; readonly text: string }> = [];
-  readonly asked: Array<{ readonly id: string; readonly kind: string; readonly what: readonly unknown[] }> = [];
+  readonly asked: Array<{ readonly id: string; readonly kind: string; readonly what: readonly unknown[] }> =
+    [];
   readonly #peers = new Map<string, Peer>();
   readonly #events = new Emitter<StreamEvent>();
   #instances = 0;
@@ -181,8 +182,12 @@ export class EpochWorld implements PeerSource, BlockClient {
     options: RequestOptions = {},
   ): Promise<Answer<Array<Uint8Array | undefined>>> {
     assert.ok(numbers.length > 0 && numbers.length <= 50);
-    return this.#ask("hashes", numbers, options, (peer) =>
-      peer.behaviour.hashes?.(numbers) ?? numbers.map(() => undefined));
+    return this.#ask(
+      "hashes",
+      numbers,
+      options,
+      (peer) => peer.behaviour.hashes?.(numbers) ?? numbers.map(() => undefined),
+    );
   }
   getBlocksByNumber(
     numbers: readonly number[],
@@ -236,7 +241,7 @@ export async function until(
   done: () => boolean,
   what: () => unknown = () => "",
   ms = 120_000,
-  step = 10,
+  step = 50,
 ): Promise<void> {
   for (let spent = 0; !done(); spent += step) {
     if (spent >= ms) assert.fail(`not done after ${ms} ms: ${json(what())}`);

@@ -6,8 +6,8 @@
  * depends on how points are represented.
  *
  * The dialect is the "original mode" of the herumi library on BLS12-381: keys in G1, signatures in G2, little
- * endian everywhere, its own generator and its own map to the curve (consensus-verification.md §a). It is not the dialect of
- * Ethereum or of the IETF drafts in any respect.
+ * endian everywhere, its own generator and its own map to the curve (consensus-verification.md §a). It is in no
+ * respect the dialect of Ethereum or of the IETF drafts.
  */
 
 /** A compressed point of G1. */

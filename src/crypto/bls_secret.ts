@@ -18,7 +18,8 @@ export function secretScalar(secretKey: Uint8Array): bigint {
   if (scalar === undefined || scalar === 0n || scalar >= GROUP_ORDER) {
     throw new HsyncError(
       "BLS_SECRET_KEY",
-      `a BLS secret key must be 32 little-endian bytes of an integer between 1 and the group order, got ${secretKey.length} bytes that are not`,
+      `a BLS secret key is 32 little-endian bytes of a number from 1 to below the group order; these ` +
+        `${secretKey.length} bytes are not`,
     );
   }
   return scalar;

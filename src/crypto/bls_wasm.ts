@@ -2,8 +2,8 @@
  * Harmony's BLS dialect on mcl in WebAssembly: the route the node takes.
  *
  * Why it exists: it is what makes checking every certificate affordable, alone and in batches. What must stay
- * true: it decides as the reference does, in every case; memory taken from the library goes back, whatever happens; after an
- * internal error the instance is not used again (its owner drops it).
+ * true: it decides as the reference does, in every case; memory taken from the library goes back, whatever
+ * happens; after an internal error the instance is not used again (its owner drops it).
  */
 import { HsyncError, toHex } from "../base/mod.ts";
 import type { Bls, PointKind } from "./bls.ts";

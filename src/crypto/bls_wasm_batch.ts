@@ -26,8 +26,8 @@ import type { MclMap } from "./bls_wasm_map.ts";
 import { FR, G1, G2, GT, internalError, type MclModule, type Pointer } from "./bls_wasm_module.ts";
 
 /**
- * A weight has 63 bits of which the lowest is set. It must stay below |x| ≈ 2^63.7: raw points lie outside the subgroup,
- * where the library's shortcut for long scalars does not hold.
+ * A weight has 63 bits of which the lowest is set. It must stay below |x| ≈ 2^63.7: raw points lie outside the
+ * subgroup, where the library's shortcut for long scalars does not hold.
  */
 const WEIGHT_BYTES = 8;
 

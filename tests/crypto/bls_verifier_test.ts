@@ -144,7 +144,7 @@ Deno.test("when two real workers die over one batch, that is an error of ours", 
   }
 });
 
-Deno.test("where no worker can start, verdicts come from this thread, others get their turn, and the log says so once", async () => {
+Deno.test("without workers, verdicts come from this thread, others get their turn, and the log says so once", async () => {
   const lines: string[] = [];
   const verifier = createCertificateVerifier({
     workers: 2,

@@ -95,7 +95,7 @@ export class SyncDriver {
     this.#shard = String(store.meta.shardId);
     this.#heights = new Heights({ peers, clock, logger, minPeers: config.minPeers, stopAt });
     this.#tracker = new StageTracker(clock, meter, this.#shard);
-    this.#report = new SyncReport({ store, clock, meter, tracker: this.#tracker, shard: this.#shard });
+    this.#report = new SyncReport({ store, clock, tracker: this.#tracker });
     this.#events.onError = (error) => logger.error("a listener of the sync events failed", { error });
   }
 
@@ -213,11 +213,11 @@ export class SyncDriver {
     const { logger, store } = this.options;
     const previous = this.#decision;
     this.#decision = decision;
+    this.options.meter.set("hmy_sync_degraded", { ShardID: this.#shard }, decision.degraded ? 1 : 0);
     if (decision.state !== previous.state) {
       const why = this.#why(decision);
       logger.info(`sync state ${previous.state} → ${decision.state}`, { head: store.head().number, why });
       this.#events.emit({ type: "state", state: decision.state, previous: previous.state, why });
-      this.#gauges();
     }
     if (decision.state === "Finished" && !this.#finished) {
       this.#finished = true;
@@ -280,7 +280,6 @@ export class SyncDriver {
     const ms = clock.monotonic() - begun;
     const to = store.head().number;
     this.#report.cycleDone(ms);
-    this.#gauges();
     this.#events.emit({ type: "cycle", number: this.#cycles, from, to, blocks: to - from, ms });
     if (to > from) {
       this.#barren = 0;
@@ -416,9 +415,6 @@ export class SyncDriver {
       failed: this.#failed?.message,
     };
   }
-  #gauges(): void {
-    this.#report.gauges(this.status());
-  }
   #progress(): void {
     const now = this.options.clock.monotonic();
     if (now - this.#progressAt < PROGRESS_MS) return;
@@ -427,11 +423,10 @@ export class SyncDriver {
     if (download !== undefined) this.#report.downloaded(download);
     this.#events.emit({ type: "progress" });
   }
-  /** Names in the log, once a minute, what has been waited for longer than a minute; keeps the gauges true. */
+  /** Names in the log, once a minute, what has been waited for longer than a minute. */
   #watch(): void {
     const { clock, logger, peers } = this.options;
     const status = this.status();
-    this.#report.gauges(status);
     const now = clock.now();
     const wait = status.waiting.find((w) => now - w.since >= NAG_MS);
     if (wait === undefined || now - this.#nagAt < NAG_MS) return;

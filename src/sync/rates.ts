@@ -1,8 +1,8 @@
 /**
- * Speed and remaining time.
+ * Speed: of the import, and of the chain itself.
  *
  * Why it exists: the progress line, the status page and the metrics show the same figures. What must stay true: they
- * are computed from what was committed, never from what was hoped for; an estimate that cannot be made is absent.
+ * are computed from what was committed, never from what was hoped for.
  */
 
 const MINUTE_MS = 60_000;
@@ -63,14 +63,4 @@ export class GrowthMeter {
   get perSecond(): number | undefined {
     return this.#perSecond;
   }
-}
-
-/**
- * Seconds until the head is reached, undefined when it never is at this speed (config-cli-metrics.md §8.4).
- *
- * @param behind blocks to go. @param rate blocks per second imported. @param growth blocks per second the chain grows.
- */
-export function secondsLeft(behind: number, rate: number, growth: number): number | undefined {
-  if (behind <= 0) return 0;
-  return rate > growth ? Math.ceil(behind / (rate - growth)) : undefined;
 }

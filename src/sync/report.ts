@@ -1,16 +1,17 @@
 /**
- * Figures of a run: status, metrics, what the node waits for.
+ * Figures of a run: speed, what it spends its time on, what it waits for.
  *
- * Why it exists: the driver acts, this describes. What must stay true: describing changes nothing; gauges are set from
- * the same numbers that the status shows; an unknown target is absent (NaN once it was known), never zero.
+ * Why it exists: the driver acts, this describes. What must stay true: describing changes nothing, and what is not
+ * known is left out, never shown as zero. The gauges of config-cli-metrics.md §3.5 are set from the status document,
+ * so that the two cannot disagree.
  */
-import type { Clock, Meter } from "../base/mod.ts";
+import type { Clock } from "../base/mod.ts";
 import type { Header } from "../chain/mod.ts";
-import { DIAGNOSIS_CODES, DiagnosisLog, type Finding } from "./diagnosis.ts";
+import { DiagnosisLog, type Finding } from "./diagnosis.ts";
 import type { DownloadStatus } from "./downloader.ts";
 import type { Decision } from "./driver_state.ts";
 import type { HeightEstimate } from "./height.ts";
-import { GrowthMeter, RateMeter, secondsLeft } from "./rates.ts";
+import { GrowthMeter, RateMeter } from "./rates.ts";
 import type { Cycle } from "./stage.ts";
 import type { StageTracker } from "./stage_tracker.ts";
 import { assuranceText, type SyncStatus } from "./status.ts";
@@ -41,10 +42,7 @@ export interface ReportInput {
 export interface ReportOptions {
   readonly store: SyncStore;
   readonly clock: Clock;
-  readonly meter: Meter;
   readonly tracker: StageTracker;
-  /** Value of the label `ShardID`. */
-  readonly shard: string;
 }
 
 export class SyncReport {
@@ -63,7 +61,6 @@ export class SyncReport {
   #verifyMs = 0;
   #writeMs = 0;
   #bottleneck: SyncStatus["bottleneck"];
-  #targetShown = false;
 
   constructor(private readonly options: ReportOptions) {
     const { store, clock } = options;
@@ -165,9 +162,6 @@ export class SyncReport {
       rate15m: measured ? quarter : undefined,
       growth: this.#growth.perSecond,
       rates,
-      etaSeconds: estimate === undefined
-        ? undefined
-        : secondsLeft(estimate.height - height, quarter, this.#growth.perSecond ?? 0),
       bottleneck: this.#bottleneck,
       waiting: this.#wait(input, now),
       download: {
@@ -210,32 +204,6 @@ export class SyncReport {
     return idle >= SLOW_MS && download !== undefined
       ? `block ${download.bodiesTo + 1} from peers`
       : undefined;
-  }
-
-  /** Sets the gauges of config-cli-metrics.md §3.5. */
-  gauges(status: SyncStatus): void {
-    const { meter, shard } = this.options;
-    const labels = { ShardID: shard, chain: "shard" };
-    const { height } = status.head;
-    const target = status.target?.height;
-    meter.set("hmy_sync_current_height", labels, height);
-    if (target !== undefined || this.#targetShown) {
-      this.#targetShown = true;
-      meter.set("hmy_sync_target_height", labels, target ?? NaN);
-      meter.set("hmy_sync_blocks_behind", labels, target === undefined ? NaN : Math.max(0, target - height));
-      meter.set("hmy_sync_eta_seconds", { ShardID: shard }, status.etaSeconds ?? NaN);
-    }
-    meter.set("hmy_sync_in_sync", labels, target === undefined ? -1 : target - height > 1 ? 0 : 1);
-    meter.set("hmy_sync_degraded", { ShardID: shard }, status.degraded ? 1 : 0);
-    const age = this.headAgeSeconds();
-    if (age !== undefined) meter.set("hmy_sync_head_age_seconds", labels, age);
-    for (const [phase, rate] of Object.entries(status.rates)) {
-      meter.set("hmy_sync_blocks_per_second", { ShardID: shard, phase }, round(rate));
-    }
-    const codes = new Set(status.diagnosis.map((d) => d.code));
-    for (const code of DIAGNOSIS_CODES) {
-      meter.set("hmy_sync_stalled_reason", { ShardID: shard, code }, codes.has(code) ? 1 : 0);
-    }
   }
 }
 

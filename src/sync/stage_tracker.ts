@@ -55,27 +55,20 @@ export class StageTracker {
   }
   begin(id: StageId): void {
     Object.assign(this.#entry(id), { state: "running", why: undefined, begunAt: this.clock.monotonic() });
-    this.#oneHot(id, 1);
   }
   step(id: StageId, height: number): void {
     this.#entry(id).height = height;
-    this.meter.set("hmy_sync_stage_height", { ShardID: this.shard, stage: id }, height);
   }
   end(id: StageId): void {
     const entry = this.#entry(id);
     if (entry.state !== "running") return;
     entry.state = "done";
-    this.#oneHot(id, 0);
     const seconds = (this.clock.monotonic() - entry.begunAt) / 1000;
     this.meter.observe("hmy_sync_stage_duration_seconds", { ShardID: this.shard, stage: id }, seconds);
   }
   /** The cycle broke off: nothing runs. */
   abandon(): void {
-    for (const [id, entry] of this.#entries) {
-      if (entry.state !== "running") continue;
-      entry.state = "waiting";
-      this.#oneHot(id, 0);
-    }
+    for (const entry of this.#entries.values()) if (entry.state === "running") entry.state = "waiting";
   }
   get running(): StageId | undefined {
     for (const [id, entry] of this.#entries) if (entry.state === "running") return id;
@@ -109,8 +102,5 @@ export class StageTracker {
   }
   #entry(id: StageId): Entry {
     return this.#entries.get(id) as Entry;
-  }
-  #oneHot(id: StageId, value: number): void {
-    this.meter.set("hmy_sync_current_stage", { ShardID: this.shard, stage: id }, value);
   }
 }

@@ -40,7 +40,6 @@ export interface SyncStatus {
   readonly growth: number | undefined;
   /** Blocks per second of the last minute, by phase. */
   readonly rates: { readonly hashes: number; readonly bodies: number; readonly insert: number };
-  readonly etaSeconds: number | undefined;
   /** Largest share of the last cycle's time. */
   readonly bottleneck: "peers" | "verification" | "storage" | undefined;
   /** What it waits for now. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { cancelled, HsyncError, ManualClock, nullMeter } from "../../src/base/mod.ts";
 import { diagnose, DiagnosisLog, type SyncFacts } from "../../src/sync/diagnosis.ts";
 import { errorLabel } from "../../src/sync/error_label.ts";
-import { GrowthMeter, RateMeter, secondsLeft } from "../../src/sync/rates.ts";
+import { GrowthMeter, RateMeter } from "../../src/sync/rates.ts";
 import { StageTracker } from "../../src/sync/stage_tracker.ts";
 import { StreamLedger } from "../../src/sync/stream_ledger.ts";
 
@@ -81,11 +81,7 @@ Deno.test("rates are blocks over elapsed time within the window", () => {
   assert.equal(rate.minute(300_000), 0);
 });
 
-Deno.test("remaining time counts what the chain grows meanwhile", () => {
-  assert.equal(secondsLeft(1_000, 100.5, 0.5), 10);
-  assert.equal(secondsLeft(0, 0, 0.5), 0);
-  assert.equal(secondsLeft(-5, 0, 0.5), 0);
-  assert.equal(secondsLeft(10, 0.5, 0.5), undefined);
+Deno.test("the growth of the chain is taken from header times", () => {
   const growth = new GrowthMeter();
   assert.equal(growth.perSecond, undefined);
   growth.add({ number: 1, seconds: 100 }, { number: 101, seconds: 300 });

@@ -154,6 +154,7 @@ class Opening {
     const dir = location.kind === "file" ? location.dir : this.#o.lockDir;
     if (readOnly) await this.#mustExist();
     else if (dir !== undefined) this.#lock = await takeLock(dir, clock, this.#o.peerId);
+    if (!readOnly && location.kind === "file") await this.#noticeGoStore(location.dir);
     const kv = await this.#connect();
     const known = await this.#identify(kv);
     if (readOnly && !known) throw this.#missing();
@@ -196,6 +197,13 @@ class Opening {
     if (this.#o.location.kind !== "file") return;
     const there = await Deno.stat(this.#target).catch(() => undefined);
     if (there === undefined) throw this.#missing();
+  }
+
+  /** The Go node's database may lie next to ours; it is never opened (config-cli-metrics.md §6.3). */
+  async #noticeGoStore(dir: string): Promise<void> {
+    const path = `${dir}/../harmony_db_${this.#o.shardId}`;
+    const there = await Deno.stat(path).catch(() => undefined);
+    if (there !== undefined) this.#logger.info("the Go node's database beside ours is not used", { path });
   }
 
   async #connect(): Promise<Kv> {

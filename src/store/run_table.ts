@@ -28,6 +28,13 @@ const NEARBY = 64;
 
 type Run = Pack | BigItem;
 
+/** Numbers that no run covers: known so that asking again costs nothing. */
+interface Gap {
+  readonly kind: "gap";
+  readonly first: number;
+  readonly count: number;
+}
+
 export interface NumberedItem {
   readonly number: number;
   /** A view: copy before keeping or handing on. Undefined where the item is absent. */
@@ -38,7 +45,7 @@ export class RunTable {
   readonly #kv: Kv;
   readonly #keys: Keys;
   readonly table: string;
-  readonly #cache: RunCache<Run>;
+  readonly #cache: RunCache<Run | Gap>;
   /** Lookups under way: a second one nearby waits for the first, since one run usually answers both. */
   readonly #loading = new Map<number, Promise<Run | undefined>>();
   /** Counts invalidations, so that a slow read does not put back what an unwind removed. */
@@ -64,14 +71,19 @@ export class RunTable {
 
   async #load(number: number): Promise<Run | undefined> {
     const generation = this.#generation;
+    const remember = (found: Run | Gap) => {
+      if (generation === this.#generation) this.#cache.put(found);
+    };
+    let free = 0;
     for await (
       const row of this.#kv.list(this.#keys.range(this.table, 0, number), { reverse: true, limit: 1 })
     ) {
       const run = this.#decode(row);
-      if (number >= run.first + run.count) return undefined;
-      if (generation === this.#generation) this.#cache.put(run);
-      return run;
+      remember(run);
+      free = run.first + run.count;
+      if (number < free) return run;
     }
+    remember({ kind: "gap", first: free, count: number + 1 - free });
     return undefined;
   }
 
@@ -84,7 +96,7 @@ export class RunTable {
   /** The run that covers `number`. @throws {HsyncError} STORE_DAMAGED. */
   async #find(number: number): Promise<Run | undefined> {
     const known = this.#cache.find(number);
-    if (known !== undefined) return known;
+    if (known !== undefined) return known.kind === "gap" ? undefined : known;
     for (const [other, loading] of this.#loading) {
       if (Math.abs(other - number) > NEARBY) continue;
       const run = await loading.catch(() => undefined);

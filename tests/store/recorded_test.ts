@@ -4,7 +4,7 @@ import { fromHex, ManualClock } from "../../src/base/mod.ts";
 import { decodeBlock } from "../../src/chain/mod.ts";
 import { type AppendBlock, openStore } from "../../src/store/mod.ts";
 import type { ChainReader } from "../../src/stream/types.ts";
-import { recordedBlocks } from "./recorded.ts";
+import { recordedBlocks } from "../vectors/load.ts";
 import { appendAll, using } from "./suite/case.ts";
 
 for (const shard of [0, 1] as const) {

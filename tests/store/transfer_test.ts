@@ -15,7 +15,8 @@ import {
   openStore,
   type VerifiedBlocks,
 } from "../../src/store/mod.ts";
-import { recordedBlocks, recordingUrl } from "./recorded.ts";
+import { recordedBlocks } from "../vectors/load.ts";
+import { recordingUrl } from "./recorded.ts";
 import { rejects, using } from "./suite/case.ts";
 
 function storeOf(shard: 0 | 1, network = "localnet"): Promise<ChainStore> {

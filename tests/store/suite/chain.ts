@@ -279,6 +279,9 @@ export const chainCases: Case[] = [
         const read = await Promise.all(blocks.slice(20, 30).map((block) => store.blockAt(block.number)));
         assert.deepEqual(read.map((block) => block?.bytes), blocks.slice(20, 30).map((block) => block.bytes));
         assert.ok(place.kv().lists - before <= 3, `${place.kv().lists - before} searches`);
+        // What is not there is remembered too.
+        for (let i = 90; i > 0; i--) assert.equal(await store.receiptsAt(i), undefined);
+        assert.ok(place.kv().lists - before <= 4, `${place.kv().lists - before} searches`);
       }),
   },
   {

@@ -23,7 +23,7 @@ import type { SyncConfig } from "../config/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { diagnose, type Finding } from "./diagnosis.ts";
-import { decide, type Decision } from "./driver_state.ts";
+import { decide, type Decision, type DriverState, SHORT_RANGE_THRESHOLD } from "./driver_state.ts";
 import { errorLabel } from "./error_label.ts";
 import { fateOf } from "./fate.ts";
 import type { HeightEstimate } from "./height.ts";
@@ -44,6 +44,8 @@ const HEIGHTS_STALE_MS = 10_000;
 const TARGET_FRESH_MS = 5_000;
 const DISK_RECHECK_MS = 10_000;
 const PROGRESS_MS = 250;
+/** States that a node at the head changes between. */
+const FOLLOWING: ReadonlySet<DriverState> = new Set<DriverState>(["ShortRange", "Synced"]);
 const WATCH_MS = 10_000;
 /** How often a wait is repeated in the log. */
 const NAG_MS = 60_000;
@@ -87,12 +89,14 @@ export class SyncDriver {
   #syncedAt = -1;
   #progressAt = -Infinity;
   #nagAt = 0;
+  #tickHead: number;
   #cancels: Cancel[] = [];
   #loop: Promise<void> | undefined;
 
   constructor(private readonly options: SyncDriverOptions) {
     const { store, peers, clock, logger, meter, config, stopAt } = options;
     this.#shard = String(store.meta.shardId);
+    this.#tickHead = store.head().number;
     this.#heights = new Heights({ peers, clock, logger, minPeers: config.minPeers, stopAt });
     this.#tracker = new StageTracker(clock, meter, this.#shard);
     this.#report = new SyncReport({ store, clock, tracker: this.#tracker });
@@ -136,7 +140,7 @@ export class SyncDriver {
             this.trigger();
           }
         }),
-        clock.every(TICK_MS, () => this.#wake.raise()),
+        clock.every(TICK_MS, () => this.#tick()),
         clock.every(WATCH_MS, () => this.#watch()),
       ];
       this.#assembly = await assemble({
@@ -216,7 +220,10 @@ export class SyncDriver {
     this.options.meter.set("hmy_sync_degraded", { ShardID: this.#shard }, decision.degraded ? 1 : 0);
     if (decision.state !== previous.state) {
       const why = this.#why(decision);
-      logger.info(`sync state ${previous.state} → ${decision.state}`, { head: store.head().number, why });
+      const text = `sync state ${previous.state} → ${decision.state}`;
+      // At the head it goes to and fro with every block: that is no news.
+      if (FOLLOWING.has(decision.state) && FOLLOWING.has(previous.state)) logger.debug(text, { why });
+      else logger.info(text, { head: store.head().number, why });
       this.#events.emit({ type: "state", state: decision.state, previous: previous.state, why });
     }
     if (decision.state === "Finished" && !this.#finished) {
@@ -283,7 +290,9 @@ export class SyncDriver {
     this.#events.emit({ type: "cycle", number: this.#cycles, from, to, blocks: to - from, ms });
     if (to > from) {
       this.#barren = 0;
-      logger.info("cycle done", { cycle: this.#cycles, from, to, ms: Math.round(ms) });
+      const fields = { cycle: this.#cycles, from, to, ms: Math.round(ms) };
+      if (to - from > SHORT_RANGE_THRESHOLD) logger.info("cycle done", fields);
+      else logger.debug("cycle done", fields);
       if (config.staged.logProgress) { for (const line of progressLines(this.status())) logger.info(line); }
     }
     const estimate = this.#heights.estimate();
@@ -422,6 +431,15 @@ export class SyncDriver {
     const download = this.#assembly?.downloader.status();
     if (download !== undefined) this.#report.downloaded(download);
     this.#events.emit({ type: "progress" });
+  }
+  /** The safety net, and one line while following the head. */
+  #tick(): void {
+    const head = this.options.store.head().number;
+    if (FOLLOWING.has(this.#decision.state) && head > this.#tickHead) {
+      this.options.logger.info("following the head", { head, blocks: head - this.#tickHead });
+    }
+    this.#tickHead = head;
+    this.#wake.raise();
   }
   /** Names in the log, once a minute, what has been waited for longer than a minute. */
   #watch(): void {

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { createLogger, type Logger } from "../../src/base/mod.ts";
+import type { BatchVerifier } from "../../src/sync/mod.ts";
 import { recordedChain, tip } from "./support/chains.ts";
 import { Rig } from "./support/rig.ts";
 import { FakeStore } from "./support/store.ts";
@@ -215,4 +217,88 @@ Deno.test("a head that nobody exceeds but that is old is called so", async () =>
     age > 120 ? "PEERS_BEHIND" : "IDLE_IN_SYNC",
   ]);
   await rig.stop();
+});
+
+/** A logger that keeps what it is told, with its level. */
+function listener(): { readonly logger: Logger; readonly lines: string[] } {
+  const lines: string[] = [];
+  const logger = createLogger({ level: "debug", sinks: [(r) => lines.push(`${r.level} ${r.message}`)] });
+  return { logger, lines };
+}
+
+Deno.test("LogProgress writes the guide's four lines after each cycle, and nothing without it", async () => {
+  for (const logProgress of [true, false]) {
+    const { logger, lines } = listener();
+    const rig = new Rig(new FakeStore(CHAIN), { logger, staged: { logProgress } });
+    rig.peers.add("p", { chain: CHAIN });
+    rig.driver.start();
+    await rig.until(() => rig.event("cycle").length > 0);
+    await rig.stop();
+    for (const text of ["downloading block hash progress: 426 / 426 (", "sync speed: "]) {
+      assert.equal(lines.some((l) => l.startsWith(`info ${text}`)), logProgress, text);
+    }
+  }
+});
+
+Deno.test("DebugMode logs every request; otherwise none is logged at info", async () => {
+  for (const debugMode of [true, false]) {
+    const { logger, lines } = listener();
+    const rig = new Rig(new FakeStore(CHAIN), { logger, staged: { debugMode } });
+    rig.peers.add("p", { chain: CHAIN });
+    rig.driver.start();
+    await rig.untilHead(TIP);
+    await rig.stop();
+    const asked = lines.filter((l) => l === "info asking").length;
+    assert.equal(asked, debugMode ? rig.peers.count("bodies") + rig.peers.count("hashes") : 0);
+  }
+});
+
+Deno.test("at the head the log has one line in thirty seconds, not one for each block", async () => {
+  const { logger, lines } = listener();
+  const rig = new Rig(new FakeStore(CHAIN), { logger });
+  let height = 300;
+  rig.peers.add("p", { chain: CHAIN, claims: () => height });
+  rig.driver.start();
+  await rig.until(() => rig.event("synced").length > 0);
+  lines.length = 0;
+  for (let i = 0; i < 30; i++) {
+    height++;
+    await rig.clock.advance(2_000);
+  }
+  assert.ok(rig.store.head().number >= 329);
+  assert.deepEqual(lines.filter((l) => !l.startsWith("debug")), [
+    "info following the head",
+    "info following the head",
+  ]);
+  await rig.stop();
+});
+
+Deno.test("DoubleCheckBlockHashes asks as many peers again for each hash", async () => {
+  for (const [doubleCheckBlockHashes, votes] of [[false, 3], [true, 6]] as const) {
+    const rig = new Rig(new FakeStore(CHAIN), { concurrency: 6, staged: { doubleCheckBlockHashes } });
+    for (let i = 0; i < 8; i++) rig.peers.add(`p${i}`, { chain: CHAIN, latencyMs: 50 });
+    rig.driver.start();
+    await rig.until(() => rig.peers.count("hashes") > 0);
+    await rig.clock.advance(20);
+    assert.equal(rig.peers.count("hashes"), votes);
+    await rig.stop();
+  }
+});
+
+Deno.test("while States is busy the next blocks are downloaded, MaxBackgroundBlocks ahead and no more", async () => {
+  for (const maxBackgroundBlocks of [0, 50]) {
+    const store = new FakeStore(CHAIN);
+    const busy: BatchVerifier = { certifies: false, verify: () => new Promise(() => {}) };
+    const rig = new Rig(store, {
+      verifier: busy,
+      staged: { maxBlocksPerSyncCycle: 100, maxBackgroundBlocks },
+    });
+    rig.peers.add("p", { chain: CHAIN });
+    rig.driver.start();
+    await rig.clock.advance(5_000);
+    const asked = rig.peers.requests.filter((r) => r.kind === "bodies").flatMap((r) => r.numbers);
+    assert.equal(Math.max(...asked), 100 + maxBackgroundBlocks);
+    void rig.driver.stop();
+    await rig.clock.advance(0);
+  }
 });

@@ -42,9 +42,10 @@ export interface BeaconCheckStatus {
   readonly contradicted: { readonly number: number; readonly text: string } | undefined;
 }
 
-/** How long a committee is waited for while peers say that they have it, ms. */
+/** How long a committee is waited for: while peers say that they have it, and while they may not have noticed yet, ms. */
 const PATIENCE_MS = 60_000;
-const RETRY_MS = 5_000;
+const NOTICE_MS = 10_000;
+const RETRY_MS = 2_000;
 /** Hand-overs that are remembered for a later check. */
 const MAX_UNCHECKED = 4_096;
 
@@ -123,13 +124,13 @@ export class BeaconCheck implements BeaconCommittees {
   async #wait(epoch: number, signal?: AbortSignal): Promise<boolean> {
     const { follower, clock } = this.#o;
     if (follower.chain.epoch >= epoch) return true;
-    const until = clock.monotonic() + (this.#resigned ? 0 : PATIENCE_MS);
+    const begun = clock.monotonic();
     for (;;) {
       if (await follower.reach(epoch, signal)) return true;
-      // While somebody says that he has it, it may still come.
       const { target, failed } = follower.status();
-      if (failed !== undefined || target === undefined || target < epoch - 1) break;
-      if (clock.monotonic() + RETRY_MS > until) break;
+      if (failed !== undefined || target === undefined || this.#resigned) break;
+      const patience = target >= epoch - 1 ? PATIENCE_MS : NOTICE_MS;
+      if (clock.monotonic() - begun + RETRY_MS > patience) break;
       await clock.sleep(RETRY_MS, signal);
     }
     this.#resigned = true;

@@ -35,6 +35,8 @@ import { Waiters } from "./waiters.ts";
 const POLL_MS = 30_000;
 /** Heights younger than this are not asked again, ms. */
 const HEIGHTS_FRESH_MS = 2_000;
+/** The same when somebody waits for an epoch, ms. */
+const HEIGHTS_URGENT_MS = 500;
 /** At the start streams get this long to come before anybody is told that there is nobody to ask. */
 const GRACE_MS = 10_000;
 const MAX_BACKOFF_MS = 60_000;
@@ -203,7 +205,7 @@ export class EpochFollower {
       return !this.#waitsForStreams();
     }
     await this.#begin(signal);
-    await this.#heights.refresh(HEIGHTS_FRESH_MS, signal);
+    await this.#heights.refresh(this.#waiters.size > 0 ? HEIGHTS_URGENT_MS : HEIGHTS_FRESH_MS, signal);
     this.#asked = true;
     const before = this.chain.length;
     const tried = new Set<string>();

@@ -17,6 +17,10 @@ export class Waiters {
   readonly #waiting = new Set<Waiter>();
   #passes = 0;
 
+  /** How many wait. */
+  get size(): number {
+    return this.#waiting.size;
+  }
   /** A pass begins. @returns its number, for `passed`. */
   begin(): number {
     return ++this.#passes;

@@ -14,8 +14,7 @@ import {
   type Random,
   SystemRandom,
 } from "../base/mod.ts";
-import type { DiscoveredPeer, P2PHost } from "../p2p/mod.ts";
-import { Advertiser } from "./advertise.ts";
+import { Advertiser, type DiscoveredPeer, type P2PHost } from "../p2p/mod.ts";
 import { type BlockChecker, checkBlocksHere } from "./client_checks.ts";
 import { SyncClient } from "./client.ts";
 import { StreamMeter } from "./meters.ts";
@@ -84,7 +83,8 @@ export class SyncProtocol implements PeerSource {
   readonly #manager: StreamManager;
   readonly #requests: RequestManager;
   readonly #limiter: RateLimiter;
-  readonly #advertiser: Advertiser | undefined;
+  readonly #advertise: (() => Advertiser) | undefined;
+  #advertiser: Advertiser | undefined;
   readonly #clock: Clock;
   readonly #caps: StreamCaps;
 
@@ -153,7 +153,7 @@ export class SyncProtocol implements PeerSource {
     if (options.advertise ?? true) {
       const maxWaitMs = options.maxAdvertiseWaitMs ?? 60 * 60_000;
       const random = options.random ?? new SystemRandom();
-      this.#advertiser = new Advertiser({ host, namespace: this.id, clock, logger, random, maxWaitMs });
+      this.#advertise = () => new Advertiser(host, [this.id], { clock, random, log: logger, maxWaitMs });
     }
   }
 
@@ -161,7 +161,7 @@ export class SyncProtocol implements PeerSource {
   async start(): Promise<void> {
     this.#requests.start();
     await this.#manager.start();
-    this.#advertiser?.start();
+    this.#advertiser = this.#advertise?.();
   }
 
   /** Ends every request and stream. At most a few seconds; nothing is left running. */

@@ -174,7 +174,7 @@ export class SimHost implements P2PHost {
     options: { readonly signal?: AbortSignal; readonly timeoutMs: number },
   ): Promise<void> {
     await this.network.delay(this.peerId, this.peerId, 4, options.signal);
-    if (!this.isUp) throw unreachable("no server took the announcement");
+    if (this.routingTableSize() === 0) throw unreachable("no server took the announcement");
     this.network.provide(namespace, this.peerId);
   }
 

@@ -18,7 +18,7 @@ import { anyAbove, removeAbove, soundHead } from "./repair.ts";
 import type { Staging } from "./staging.ts";
 import { type ChainState, weakest } from "./state.ts";
 import { StateWriter } from "./state_writer.ts";
-import { cutAfter, mustContinue, mustFit, sideCars, writeBlocks } from "./steps.ts";
+import { cutAfter, mustBegin, mustContinue, mustFit, sideCars, writeBlocks } from "./steps.ts";
 import { ChainTables, type ParentCommitSig } from "./tables.ts";
 import {
   type AppendBlock,
@@ -188,30 +188,39 @@ export class KvChainStore implements ChainStore {
 
   append(blocks: readonly AppendBlock[], checkpoints: Readonly<Record<string, number>> = {}): Promise<void> {
     const what = `appending blocks ${blocks[0]?.number}..${blocks.at(-1)?.number}`;
-    const { keys, parentCommitSig } = this.#parts;
     return this.#write(what, async () => {
       mustContinue(what, this.#state.head, blocks);
-      this.#parts.disk.check();
-      const batch = this.#writer.batch(what);
-      const final = await writeBlocks(this.#tables, keys, batch, blocks);
-      const marks = this.#tables.marks.edit();
-      const counts = [...this.#state.counts];
-      for (const block of blocks) {
-        await marks.set(block.number, encodeMark(block.assurance, block.body));
-        const level = ASSURANCES.indexOf(block.assurance);
-        counts[level] = (counts[level] ?? 0) + 1;
-      }
-      final.push(...marks.mutations(), ...sideCars(keys, parentCommitSig, blocks));
-      const last = blocks.at(-1) as AppendBlock;
-      const next = this.#writer.next({
-        head: { number: last.number, hash: last.hash.slice() },
-        counts,
-        checkpoints: merged(this.#state.checkpoints, checkpoints),
-      });
-      await this.#writer.commit(what, batch, final, next);
-      this.#tables.marks.committed(marks);
-      await this.#afterwards(() => this.#parts.staging.clear(Infinity, last.number));
+      await this.#add(what, blocks, { checkpoints: merged(this.#state.checkpoints, checkpoints) });
     });
+  }
+
+  startAt(block: AppendBlock): Promise<void> {
+    const what = `beginning at block ${block.number}`;
+    return this.#write(what, async () => {
+      mustBegin(what, this.#state, block);
+      await this.#add(what, [block], { lowest: block.number });
+    });
+  }
+
+  async #add(what: string, blocks: readonly AppendBlock[], change: Partial<ChainState>): Promise<void> {
+    const { keys, parentCommitSig } = this.#parts;
+    this.#parts.disk.check();
+    const batch = this.#writer.batch(what);
+    const final = await writeBlocks(this.#tables, keys, batch, blocks);
+    const marks = this.#tables.marks.edit();
+    const counts = [...this.#state.counts];
+    for (const block of blocks) {
+      await marks.set(block.number, encodeMark(block.assurance, block.body));
+      const level = ASSURANCES.indexOf(block.assurance);
+      // What a chain begins with is not counted.
+      if (block.number !== change.lowest) counts[level] = (counts[level] ?? 0) + 1;
+    }
+    final.push(...marks.mutations(), ...sideCars(keys, parentCommitSig, blocks));
+    const last = blocks.at(-1) as AppendBlock;
+    const head = { number: last.number, hash: last.hash.slice() };
+    await this.#writer.commit(what, batch, final, this.#writer.next({ ...change, head, counts }));
+    this.#tables.marks.committed(marks);
+    await this.#afterwards(() => this.#parts.staging.clear(Infinity, last.number));
   }
 
   /** Tidying after a step that is already visible: a failure is repeated later, not reported as the step's. */

@@ -9,6 +9,7 @@ import { be64, equalBytes, HsyncError } from "../base/mod.ts";
 import { encodeCommittees, encodeList, splitBody } from "./items.ts";
 import type { Keys } from "./keys.ts";
 import type { Kv, KvMutation } from "./kv.ts";
+import type { ChainState } from "./state.ts";
 import type { ChainTables, ParentCommitSig } from "./tables.ts";
 import type { AppendBlock, ChainHead } from "./types.ts";
 import type { WriteBatch } from "./write_batch.ts";
@@ -41,6 +42,20 @@ export function mustContinue(what: string, head: ChainHead, blocks: readonly App
     if (block.commitSig !== undefined) mustFit(what, block.commitSig);
     number = block.number;
     hash = block.hash;
+  }
+}
+
+/** @throws {HsyncError} STORE_NOT_EMPTY: the chain has blocks already; STORE_NO_BLOCK: it cannot begin there. */
+export function mustBegin(what: string, state: ChainState, block: AppendBlock): void {
+  const { head, lowest } = state;
+  if (head.number !== 0 || lowest !== 0) {
+    throw new HsyncError(
+      "STORE_NOT_EMPTY",
+      `${what}: the store has blocks ${lowest}..${head.number} already`,
+    );
+  }
+  if (!Number.isSafeInteger(block.number) || block.number < 1 || block.hash.length !== 32) {
+    throw new HsyncError("STORE_NO_BLOCK", `${what}: a chain begins at a block above genesis`);
   }
 }
 

@@ -139,6 +139,12 @@ export interface ChainStore {
    */
   append(blocks: readonly AppendBlock[], checkpoints?: Readonly<Record<string, number>>): Promise<void>;
   /**
+   * Begins the chain at a block that somebody vouched for, instead of genesis, which is not shown any more: `lowest` is
+   * its height from then on. Only while there is nothing but genesis.
+   * @throws {HsyncError} STORE_NOT_EMPTY, and those of `append`.
+   */
+  startAt(block: AppendBlock): Promise<void>;
+  /**
    * Stores or replaces the verified commit signature of a stored block. Without effect where the child's header
    * already carries one. @throws {HsyncError} STORE_NO_BLOCK and those of `append`.
    */

@@ -1,5 +1,6 @@
 /** The same tests for every kind of database: memory, local file, and a Deno KV server where one is installed. */
 import { findDenokv, startDenokv } from "./denokv.ts";
+import { beginningCases } from "./suite/beginning.ts";
 import { chainCases } from "./suite/chain.ts";
 import { failingCases } from "./suite/failing.ts";
 import { openingCases } from "./suite/opening.ts";
@@ -7,7 +8,14 @@ import { stagingCases } from "./suite/staging.ts";
 import { unwindCases } from "./suite/unwind.ts";
 import { makePlace, type Place } from "./support.ts";
 
-const CASES = [...chainCases, ...unwindCases, ...stagingCases, ...failingCases, ...openingCases];
+const CASES = [
+  ...chainCases,
+  ...beginningCases,
+  ...unwindCases,
+  ...stagingCases,
+  ...failingCases,
+  ...openingCases,
+];
 
 async function at(name: Place["name"], run: (place: Place) => Promise<void>, target?: string): Promise<void> {
   const place = await makePlace(name, target);

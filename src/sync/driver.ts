@@ -23,7 +23,7 @@ import type { SyncConfig } from "../config/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
 import { assemble, type Assembly } from "./assembly.ts";
 import { diagnose, type Finding } from "./diagnosis.ts";
-import { decide, type Decision, type DriverState, SHORT_RANGE_THRESHOLD } from "./driver_state.ts";
+import { decide, type Decision, SHORT_RANGE_THRESHOLD } from "./driver_state.ts";
 import { errorLabel } from "./error_label.ts";
 import { fateOf } from "./fate.ts";
 import type { HeightEstimate } from "./height.ts";
@@ -33,8 +33,10 @@ import type { Pipeline } from "./pipeline.ts";
 import type { Cycle } from "./stage.ts";
 import { StageTracker } from "./stage_tracker.ts";
 import { progressLines, type SyncEvent, type SyncStatus } from "./status.ts";
-import type { BatchVerifier, Culprit, Refusal } from "./verify.ts";
+import { DISK_RECHECK_MS, Troubles } from "./troubles.ts";
 import type { SyncStore } from "./types.ts";
+import type { BatchVerifier, Culprit, Refusal } from "./verify.ts";
+import { Watch } from "./watch.ts";
 
 /** The guide's tick: nothing should depend on it. */
 const TICK_MS = 30_000;
@@ -42,13 +44,8 @@ const TICK_MS = 30_000;
 const HEIGHTS_STALE_MS = 10_000;
 /** A target counts as named just now up to this age, ms. */
 const TARGET_FRESH_MS = 5_000;
-const DISK_RECHECK_MS = 10_000;
 const PROGRESS_MS = 250;
-/** States that a node at the head changes between. */
-const FOLLOWING: ReadonlySet<DriverState> = new Set<DriverState>(["ShortRange", "Synced"]);
 const WATCH_MS = 10_000;
-/** How often a wait is repeated in the log. */
-const NAG_MS = 60_000;
 
 export interface SyncDriverOptions {
   readonly store: SyncStore;
@@ -72,6 +69,8 @@ export class SyncDriver {
   readonly #heights: Heights;
   readonly #tracker: StageTracker;
   readonly #report: SyncReport;
+  readonly #troubles: Troubles;
+  readonly #watch: Watch;
   readonly #shard: string;
   #assembly: Assembly | undefined;
   #decision: Decision = { state: "WaitingPeers", waitsFor: "streams", degraded: true };
@@ -82,24 +81,20 @@ export class SyncDriver {
   #announcedHeight = 0;
   #finished = false;
   #barren = 0;
-  #storeTrouble: string | undefined;
-  #diskLowAt: number | undefined;
-  #refused: { number: number; text: string; from: string } | undefined;
   #failed: HsyncError | undefined;
   #syncedAt = -1;
   #progressAt = -Infinity;
-  #nagAt = 0;
-  #tickHead: number;
   #cancels: Cancel[] = [];
   #loop: Promise<void> | undefined;
 
   constructor(private readonly options: SyncDriverOptions) {
     const { store, peers, clock, logger, meter, config, stopAt } = options;
     this.#shard = String(store.meta.shardId);
-    this.#tickHead = store.head().number;
     this.#heights = new Heights({ peers, clock, logger, minPeers: config.minPeers, stopAt });
     this.#tracker = new StageTracker(clock, meter, this.#shard);
     this.#report = new SyncReport({ store, clock, tracker: this.#tracker });
+    this.#troubles = new Troubles(clock, store);
+    this.#watch = new Watch({ clock, logger, peers, status: () => this.status() }, store.head().number);
     this.#events.onError = (error) => logger.error("a listener of the sync events failed", { error });
   }
 
@@ -140,8 +135,11 @@ export class SyncDriver {
             this.trigger();
           }
         }),
-        clock.every(TICK_MS, () => this.#tick()),
-        clock.every(WATCH_MS, () => this.#watch()),
+        clock.every(TICK_MS, () => {
+          this.#watch.tick(this.#decision.state, store.head().number);
+          this.#wake.raise();
+        }),
+        clock.every(WATCH_MS, () => this.#watch.look()),
       ];
       this.#assembly = await assemble({
         ...this.options,
@@ -198,9 +196,6 @@ export class SyncDriver {
     const streams = peers.streams().length;
     const now = clock.monotonic();
     this.#streamsSince = streams === 0 ? undefined : this.#streamsSince ?? now;
-    if (this.#diskLowAt !== undefined && now - this.#diskLowAt >= DISK_RECHECK_MS) {
-      this.#diskLowAt = undefined;
-    }
     return decide({
       previous: this.#decision.state,
       streams,
@@ -208,22 +203,19 @@ export class SyncDriver {
       streamsForMs: this.#streamsSince === undefined ? undefined : now - this.#streamsSince,
       head: store.head().number,
       target: this.#goal(),
-      writable: this.#writable(),
+      writable: this.#troubles.writable,
       stopAt,
       fullShortRuns: 0,
     });
   }
   #enter(decision: Decision): void {
-    const { logger, store } = this.options;
+    const { store } = this.options;
     const previous = this.#decision;
     this.#decision = decision;
     this.options.meter.set("hmy_sync_degraded", { ShardID: this.#shard }, decision.degraded ? 1 : 0);
     if (decision.state !== previous.state) {
       const why = this.#why(decision);
-      const text = `sync state ${previous.state} → ${decision.state}`;
-      // At the head it goes to and fro with every block: that is no news.
-      if (FOLLOWING.has(decision.state) && FOLLOWING.has(previous.state)) logger.debug(text, { why });
-      else logger.info(text, { head: store.head().number, why });
+      this.#watch.changed(previous.state, decision.state, why);
       this.#events.emit({ type: "state", state: decision.state, previous: previous.state, why });
     }
     if (decision.state === "Finished" && !this.#finished) {
@@ -327,11 +319,11 @@ export class SyncDriver {
       case "waitPeers":
         return;
       case "pause":
-        this.#diskLowAt = clock.monotonic();
+        this.#troubles.diskLow();
         return logger.warn("importing is paused: the disk is nearly full", { error });
     }
     if (error.code === "STORE_NOT_CONTIGUOUS") await this.#assembly?.downloader.rewind(store.head());
-    if (fate.store) this.#storeTrouble = error.message;
+    if (fate.store) this.#troubles.storeFailed(error.message);
     const wait = this.#backoff(fate.maxMs);
     logger.warn("a cycle failed", { code: error.code, error, retryInMs: wait });
     await this.#wake.wait(clock, wait, signal);
@@ -346,9 +338,8 @@ export class SyncDriver {
   }
   #onCommitted(blocks: number): void {
     const { meter, store, config, clock } = this.options;
-    this.#storeTrouble = undefined;
     const head = store.head();
-    if (this.#refused !== undefined && head.number >= this.#refused.number) this.#refused = undefined;
+    this.#troubles.committed(head.number);
     meter.inc("hmy_staged_stream_sync_num_blocks_synced_long_range", { ShardID: this.#shard }, blocks);
     this.#events.emit({ type: "committed", head, blocks });
     if (config.staged.debugMode) this.options.logger.info("committed", { head: head.number, blocks });
@@ -359,11 +350,7 @@ export class SyncDriver {
     const { meter, logger } = this.options;
     const { number, label, text, culprits } = refusal;
     meter.inc("hmy_staged_stream_sync_num_blocks_failed_long_range", { ShardID: this.#shard, error: label });
-    this.#refused = {
-      number,
-      text,
-      from: culprits.map((c) => c.streamId).join(", ") || "nobody in particular",
-    };
+    this.#troubles.blockRefused(refusal);
     logger.warn("a block was refused", { number, code: label, text });
     this.#onCulprits(culprits);
   }
@@ -387,9 +374,6 @@ export class SyncDriver {
   get #pollMs(): number {
     return this.options.pollMs ?? 2_000;
   }
-  #writable(): boolean {
-    return this.#diskLowAt === undefined && this.options.store.disk().writable;
-  }
 
   #findings(): Finding[] {
     const { store, peers, config } = this.options;
@@ -400,16 +384,16 @@ export class SyncDriver {
       minPeers: config.minPeers,
       initStreams: config.initStreams,
       starting: this.#cycles === 0 && this.#decision.state === "WaitingPeers",
-      writable: this.#writable(),
+      writable: this.#troubles.writable,
       heights: this.#heights.told,
       heightsNeeded: this.#heights.needed,
       head,
       target,
       headAgeSeconds: this.#report.headAgeSeconds(),
       starved: this.#assembly?.downloader.status().starved,
-      refused: this.#refused,
+      refused: this.#troubles.refused,
       importSlowerThanChain: this.#report.slowerThanChain((target ?? head) - head),
-      storeTrouble: this.#storeTrouble,
+      storeTrouble: this.#troubles.storeFailure,
     });
   }
   #input(): ReportInput {
@@ -431,29 +415,5 @@ export class SyncDriver {
     const download = this.#assembly?.downloader.status();
     if (download !== undefined) this.#report.downloaded(download);
     this.#events.emit({ type: "progress" });
-  }
-  /** The safety net, and one line while following the head. */
-  #tick(): void {
-    const head = this.options.store.head().number;
-    if (FOLLOWING.has(this.#decision.state) && head > this.#tickHead) {
-      this.options.logger.info("following the head", { head, blocks: head - this.#tickHead });
-    }
-    this.#tickHead = head;
-    this.#wake.raise();
-  }
-  /** Names in the log, once a minute, what has been waited for longer than a minute. */
-  #watch(): void {
-    const { clock, logger, peers } = this.options;
-    const status = this.status();
-    const now = clock.now();
-    const wait = status.waiting.find((w) => now - w.since >= NAG_MS);
-    if (wait === undefined || now - this.#nagAt < NAG_MS) return;
-    this.#nagAt = now;
-    const cause = status.diagnosis[0];
-    logger.warn(`waiting for ${wait.what}`, {
-      seconds: Math.round((now - wait.since) / 1000),
-      ...(cause === undefined ? {} : { code: cause.code, cause: cause.text, hint: cause.hint }),
-    });
-    peers.wantPeers(`waiting for ${wait.what}`);
   }
 }

@@ -80,7 +80,11 @@ export interface BatchVerifier {
    * @returns those who sent bytes of them that are objectively wrong.
    * @throws {HsyncError} CONFLICTING_CERTIFICATES: both they and the stored block are certified; nothing may go on.
    */
-  examineFork?(blocks: readonly FetchedBlock[], head: ChainPoint, signal: AbortSignal): Promise<readonly Culprit[]>;
+  examineFork?(
+    blocks: readonly FetchedBlock[],
+    head: ChainPoint,
+    signal: AbortSignal,
+  ): Promise<readonly Culprit[]>;
 }
 
 /**

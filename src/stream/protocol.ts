@@ -60,6 +60,8 @@ export interface SyncProtocolOptions {
   readonly heightBound?: (nowMs: number) => number;
   /** Decodes and checks delivered blocks; default: on this thread. */
   readonly checker?: BlockChecker;
+  /** Request ids; default: the system's generator. Only a simulation that must replay gives its own. */
+  readonly newId?: () => bigint;
   /** Default true: provide the protocol id in the DHT. */
   readonly advertise?: boolean;
 }
@@ -101,11 +103,12 @@ export class SyncProtocol implements PeerSource {
     const serving: Serving = { server, limiter, clock, meter, logger };
     const bound = options.heightBound ?? (() => Number.MAX_SAFE_INTEGER);
     const heightBound = () => bound(clock.now());
+    const newId = options.newId ?? randomId;
     const requests = new RequestManager({
       clock,
       meter,
       logger,
-      newId: randomId,
+      newId,
       port: {
         send: (instance, id, type, frame) => {
           const stream = this.#manager.stream(instance);
@@ -136,7 +139,7 @@ export class SyncProtocol implements PeerSource {
       logger,
       serving,
       requests,
-      newId: randomId,
+      newId,
       heightBound,
       ...(options.memory === undefined ? {} : { memory: options.memory }),
     });

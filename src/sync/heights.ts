@@ -149,7 +149,8 @@ export class Heights {
         timeoutMs: POLL_TIMEOUT_MS,
         signal: this.#stop.signal,
       });
-      this.book.note(id, answer.value, clock.now());
+      // A peer that left meanwhile must not come back into the book.
+      if (peers.streams().some((s) => s.id === id)) this.book.note(id, answer.value, clock.now());
       return true;
     } catch (error) {
       if (!this.#stop.signal.aborted) logger.debug("a peer did not tell its height", { peer: id, error });

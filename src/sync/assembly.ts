@@ -5,7 +5,7 @@
  * `[Sync.StagedSyncCfg]` that concerns the pipeline ends up in exactly one part below.
  */
 import type { Clock, Logger } from "../base/mod.ts";
-import type { NetworkParams } from "../chain/mod.ts";
+import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { SyncConfig } from "../config/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
 import { Downloader } from "./downloader.ts";
@@ -20,7 +20,7 @@ import { FinishStage } from "./stages/finish.ts";
 import { HeadsStage } from "./stages/heads.ts";
 import { ShortRangeStage } from "./stages/short_range.ts";
 import { StatesStage } from "./stages/states.ts";
-import { SyncEpochStage } from "./stages/sync_epoch.ts";
+import { type EpochSource, SyncEpochStage } from "./stages/sync_epoch.ts";
 import { MemoryStaging, type Staging, StoreStaging } from "./staging.ts";
 import { BUDGET_BYTES, type FetchedBlock, type SyncStore } from "./types.ts";
 import type { BatchVerifier, Culprit, Refusal } from "./verify.ts";
@@ -49,6 +49,8 @@ export interface AssemblyOptions {
   /** Somebody sent bytes that are objectively wrong. */
   readonly onCulprits: (culprits: readonly Culprit[]) => void;
   readonly onProgress: () => void;
+  /** Follows the beacon chain; on shards other than 0, where certificates are checked. */
+  readonly epochs?: EpochSource;
 }
 
 export interface Assembly {
@@ -108,7 +110,15 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
       current = cycle;
       plan();
     }),
-    new SyncEpochStage(store.meta.shardId),
+    new SyncEpochStage({
+      shardId: store.meta.shardId,
+      epochs: options.epochs,
+      ownEpoch: async () => {
+        const header = await store.headerAt(head());
+        return header === undefined ? 0 : decodeHeader(header).epoch;
+      },
+      clock,
+    }),
     new ShortRangeStage(SHORT_RANGE_THRESHOLD),
     new BlockHashesStage(downloader, checkpoints, staged.useMemDb ? undefined : store, head, part),
     new BlockBodiesStage(downloader, staging, checkpoints, head, part),

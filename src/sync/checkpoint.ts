@@ -18,6 +18,7 @@ import { type Block, type NetworkParams, type ShardState } from "../chain/mod.ts
 import type { AnchorBook, AnchorLists } from "../consensus/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import type { PeerSource, StreamInfo } from "../stream/mod.ts";
+import { appendRow } from "./append_row.ts";
 import { checkEpochEnd } from "./epoch/epoch_rules.ts";
 
 /** A block by shard, height and hash (32 bytes). */
@@ -217,6 +218,29 @@ function judged({ checkpoint, params, anchors }: FetchCheckpointOptions, block: 
 /** True while a store holds nothing but genesis, so that it can still begin elsewhere. */
 export function isUnbegun(store: Pick<ChainStore, "head" | "lowest">): boolean {
   return store.head().number === 0 && store.lowest() === 0;
+}
+
+/**
+ * Makes a store that holds nothing but genesis begin at the checkpoint; does nothing to any other store, whose
+ * agreement with the checkpoint `checkAgainstStore` has shown.
+ *
+ * @returns the block, or undefined when the store had begun before.
+ * @throws {HsyncError} as `fetchCheckpoint`, and what the store throws.
+ */
+export async function beginAtCheckpoint(
+  store: Pick<ChainStore, "head" | "lowest" | "startAt">,
+  options: FetchCheckpointOptions,
+): Promise<CheckpointBlock | undefined> {
+  if (!isUnbegun(store)) return undefined;
+  const found = await fetchCheckpoint(options);
+  const { block } = found;
+  // Its own certificate cannot be judged by anybody here; the child's header will say who signed it.
+  await store.startAt(appendRow(block, { assurance: "linked", commitSig: undefined }, options.params));
+  options.logger.info("the chain begins at a checkpoint; there are no blocks below it", {
+    checkpoint: checkpointText(found.checkpoint),
+    epoch: found.serves,
+  });
+  return found;
 }
 
 /** A node that began at a checkpoint has history to serve from this many blocks above it. */

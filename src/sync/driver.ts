@@ -32,6 +32,7 @@ import { type ReportInput, SyncReport } from "./report.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Cycle } from "./stage.ts";
 import { StageTracker } from "./stage_tracker.ts";
+import type { EpochSource } from "./stages/sync_epoch.ts";
 import { progressLines, type SyncEvent, type SyncStatus } from "./status.ts";
 import { DISK_RECHECK_MS, Troubles } from "./troubles.ts";
 import type { SyncStore } from "./types.ts";
@@ -60,6 +61,8 @@ export interface SyncDriverOptions {
   readonly stopAt?: number;
   /** How often peers are asked for new blocks while in sync, ms; about the network's block time. Default 2,000. */
   readonly pollMs?: number;
+  /** Follows the beacon chain; on shards other than 0, where certificates are checked. */
+  readonly epochs?: EpochSource;
 }
 
 export class SyncDriver {

@@ -33,3 +33,28 @@ export {
   type StoreWalkOptions,
   type WalkFailure,
 } from "./store_walk.ts";
+export { AnchorProbe } from "./anchor_probe.ts";
+export {
+  BeaconCheck,
+  type BeaconCheckOptions,
+  type BeaconCheckStatus,
+  type BeaconCommittees,
+  type BeaconVerdict,
+} from "./epoch/beacon_committees.ts";
+export { EpochChain, type EpochChainOptions } from "./epoch/epoch_chain.ts";
+export { type EpochEvent, EpochFollower, type EpochFollowerOptions } from "./epoch/epoch_follower.ts";
+export { type EpochRefusal, type EpochStatus } from "./epoch/epoch_status.ts";
+export { RecordEpochStore, type RecordTable } from "./epoch/record_store.ts";
+export { type EpochPoint, type EpochStore } from "./epoch/types.ts";
+export { type EpochSource } from "./stages/sync_epoch.ts";
+export {
+  beginAtCheckpoint,
+  checkAgainstStore,
+  type Checkpoint,
+  checkpointAge,
+  checkpointText,
+  chooseCheckpoints,
+  type ChosenCheckpoints,
+  fetchCheckpoint,
+  servesHistory,
+} from "./checkpoint.ts";

@@ -3,9 +3,10 @@
  *
  * Why it exists: the committee of a shard that is lost to an attacker can sign any successor it likes; the beacon chain's own
  * signatures say who it really is (consensus-verification.md §e.3). What must stay true: committees that differ are never
- * accepted; where the beacon chain cannot be asked, the shard's own word stands, this is said, and it is checked later.
+ * accepted; where the beacon chain cannot be asked, the shard's own word stands, this is said, kept across restarts, and
+ * made good as soon as somebody gives the beacon chain's block.
  */
-import { type Cancel, type Clock, equalBytes, HsyncError, type Logger, to0x } from "../../base/mod.ts";
+import { type Cancel, type Clock, equalBytes, HsyncError, type Logger } from "../../base/mod.ts";
 import {
   committeeOfShard,
   decodeShardState,
@@ -13,8 +14,10 @@ import {
   nextEpoch,
   sameCommittee,
 } from "../../chain/mod.ts";
+import type { LoadShardState } from "../../consensus/mod.ts";
 import { checkBeaconState } from "../../consensus/mod.ts";
 import type { EpochFollower } from "./epoch_follower.ts";
+import type { RecordTable } from "./record_store.ts";
 
 export type BeaconVerdict =
   /** The header hands over what the beacon chain says, or hands over nothing. */
@@ -35,84 +38,126 @@ export interface BeaconCommittees {
 }
 
 export interface BeaconCheckStatus {
-  /** Hand-overs that stand on the shard's own word until the beacon chain can be asked. */
+  /** Epochs whose committees stand on the shard's own word until the beacon chain can be asked. */
   readonly unchecked: number;
+  /** Epochs that were compared in this run. */
   readonly checked: number;
-  /** A hand-over that was accepted before the beacon chain contradicted it. */
-  readonly contradicted: { readonly number: number; readonly text: string } | undefined;
+  /** Committees that were accepted before the beacon chain contradicted them. */
+  readonly contradicted: { readonly epoch: number; readonly text: string } | undefined;
 }
 
+const RECORD = "epochs/unchecked";
 /** How long a committee is waited for: while peers say that they have it, and while they may not have noticed yet, ms. */
 const PATIENCE_MS = 60_000;
 const NOTICE_MS = 10_000;
 const RETRY_MS = 2_000;
-/** Hand-overs that are remembered for a later check. */
-const MAX_UNCHECKED = 4_096;
+/** Epochs that are remembered for a later check: more than a chain has. */
+const MAX_UNCHECKED = 8_192;
 
 export interface BeaconCheckOptions {
   readonly follower: EpochFollower;
   readonly shardId: number;
+  /** Bytes of the ShardState that the shard's own chain has stored for an epoch: `ChainStore.shardStateAt`. */
+  readonly ownStateAt: LoadShardState;
+  /** Where unchecked epochs are kept across restarts. */
+  readonly records: RecordTable;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** A hand-over that was accepted unchecked turns out to be another than the beacon chain's. */
+  /** Committees that were accepted unchecked turn out to be others than the beacon chain's. */
   readonly onContradicted?: (error: HsyncError) => void;
 }
 
 export class BeaconCheck implements BeaconCommittees {
   readonly #o: BeaconCheckOptions;
   readonly #logger: Logger;
-  /** By the epoch that they serve in. */
-  readonly #unchecked = new Map<number, Header>();
+  readonly #unchecked: Set<number>;
   #checked = 0;
   #contradicted: BeaconCheckStatus["contradicted"];
   /** True after a wait in vain: until an epoch arrives again nobody waits that long. */
   #resigned = false;
-  readonly #cancels: Cancel[];
+  readonly #cancel: Cancel;
   #work: Promise<void> = Promise.resolve();
 
-  constructor(options: BeaconCheckOptions) {
+  private constructor(options: BeaconCheckOptions, unchecked: Set<number>) {
     this.#o = options;
+    this.#unchecked = unchecked;
     this.#logger = options.logger.child("epochs");
-    this.#cancels = [options.follower.on((event) => {
+    this.#cancel = options.follower.on((event) => {
       if (event.type !== "advanced") return;
       this.#resigned = false;
       if (this.#unchecked.size > 0) this.#work = this.#work.then(() => this.#recheck());
-    })];
+    });
+  }
+
+  /** With the epochs that an earlier run could not check. @throws what reading the records fails with. */
+  static async open(options: BeaconCheckOptions): Promise<BeaconCheck> {
+    const bytes = await options.records.record(RECORD);
+    const check = new BeaconCheck(options, new Set(bytes === undefined ? [] : decodeEpochs(bytes)));
+    if (check.#unchecked.size > 0) check.#work = check.#recheck();
+    return check;
   }
   /** Ends the later checks; waits for the one under way. */
   async stop(): Promise<void> {
-    for (const cancel of this.#cancels) cancel();
+    this.#cancel();
     await this.#work;
   }
 
   async check(header: Header, signal?: AbortSignal): Promise<BeaconVerdict> {
     if (header.shardState.length === 0 || header.number === 0) return { kind: "ok" };
-    const { chain } = this.#o.follower;
-    const epoch = nextEpoch(header, undefined, chain.params);
-    const known = await this.#wait(epoch, signal) ? await chain.shardStateAt(epoch) : undefined;
-    if (known === undefined) {
-      const why = this.#why(epoch);
-      this.#remember(epoch, header, why);
-      return { kind: "unknown", why };
-    }
-    const error = this.#difference(header, epoch, known);
-    if (error !== undefined) return { kind: "mismatch", error };
-    this.#checked++;
-    return { kind: "ok" };
+    const epoch = nextEpoch(header, undefined, this.#o.follower.chain.params);
+    const known = await this.stateAt(epoch, signal);
+    if (known === undefined) return { kind: "unknown", why: this.#why(epoch) };
+    const error = this.#difference(
+      header.shardState,
+      epoch,
+      known,
+      (bytes) => checkBeaconState(header, bytes),
+    );
+    return error === undefined ? { kind: "ok" } : { kind: "mismatch", error };
   }
 
-  #difference(header: Header, epoch: number, beaconState: Uint8Array): HsyncError | undefined {
-    const { chain } = this.#o.follower;
-    if (equalBytes(header.shardState, beaconState)) return undefined;
-    if (!chain.params.isStaking(epoch)) {
-      // Before staking every shard computed its own committee, and only that one concerns us.
-      const { shardId } = this.#o;
-      const ours = committeeOfShard(decodeShardState(header.shardState), shardId);
-      const theirs = committeeOfShard(decodeShardState(beaconState), shardId);
+  /**
+   * Bytes of the beacon chain's ShardState for an epoch, waiting as `check` does. An epoch for which there is none is noted:
+   * the caller goes on with the shard's own committees, and they are looked at later.
+   *
+   * @throws as `check`.
+   */
+  async stateAt(epoch: number, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    const known = await this.#wait(epoch, signal)
+      ? await this.#o.follower.chain.shardStateAt(epoch)
+      : undefined;
+    if (known !== undefined) {
+      this.#checked++;
+      return known;
+    }
+    if (this.#unchecked.has(epoch)) return undefined;
+    const first = this.#unchecked.size === 0;
+    this.#unchecked.add(epoch);
+    await this.#save();
+    const text = "the committees of an epoch stand on the shard's own word";
+    const fields = { epoch, why: this.#why(epoch), unchecked: this.#unchecked.size };
+    if (first) this.#logger.warn(text, fields);
+    else this.#logger.debug(text, fields);
+    return undefined;
+  }
+
+  /** @param strict throws when the bytes are not the same. */
+  #difference(
+    own: Uint8Array,
+    epoch: number,
+    beacon: Uint8Array,
+    strict: (beacon: Uint8Array) => void,
+  ): HsyncError | undefined {
+    if (equalBytes(own, beacon)) return undefined;
+    const { shardId, follower } = this.#o;
+    if (!follower.chain.params.isStaking(epoch)) {
+      // Before staking every shard computed its own committees, and only its own one concerns us.
+      const ours = committeeOfShard(decodeShardState(own), shardId);
+      const theirs = committeeOfShard(decodeShardState(beacon), shardId);
       if (ours !== undefined && theirs !== undefined && sameCommittee(ours, theirs)) return undefined;
     }
     try {
-      checkBeaconState(header, beaconState);
+      strict(beacon);
     } catch (error) {
       if (error instanceof HsyncError) return error;
       throw error;
@@ -145,54 +190,68 @@ export class BeaconCheck implements BeaconCommittees {
     return failed ?? waiting?.what ?? `nobody gives the end of epoch ${epoch - 1} of the beacon chain`;
   }
 
-  #remember(epoch: number, header: Header, why: string): void {
-    if (this.#unchecked.size >= MAX_UNCHECKED) {
-      const oldest = this.#unchecked.keys().next();
-      if (!oldest.done) this.#unchecked.delete(oldest.value);
-    }
-    this.#unchecked.set(epoch, header);
-    this.#logger.warn("committees stand on the shard's own word", {
-      number: header.number,
-      epoch,
-      why,
-      unchecked: this.#unchecked.size,
-    });
-  }
-
   /** The beacon chain has come further: what was accepted unchecked is looked at again. */
   async #recheck(): Promise<void> {
-    const { follower, onContradicted } = this.#o;
     try {
-      for (const [epoch, header] of [...this.#unchecked].sort(([a], [b]) => a - b)) {
-        const known = follower.chain.epoch >= epoch ? await follower.chain.shardStateAt(epoch) : undefined;
-        if (known === undefined) continue;
-        if (this.#unchecked.get(epoch) === header) this.#unchecked.delete(epoch);
-        const error = this.#difference(header, epoch, known);
-        this.#checked++;
-        if (error === undefined) continue;
-        this.#contradicted ??= { number: header.number, text: error.message };
-        this.#logger.error("the beacon chain contradicts committees that were accepted before", {
-          number: header.number,
-          hash: to0x(header.hash),
-          error,
-        });
-        onContradicted?.(error);
+      let changed = false;
+      for (const epoch of [...this.#unchecked].sort((a, b) => a - b)) {
+        if (epoch > this.#o.follower.chain.epoch) break;
+        changed = await this.#recheckEpoch(epoch) || changed;
       }
+      if (changed) await this.#save();
     } catch (error) {
-      // The store may be closing; what is left is looked at with the next epoch.
+      // The store may be closing; what is left is looked at with the next epoch, or by the next run.
       this.#logger.debug("committees could not be checked again", { error });
     }
   }
+  /** @returns true when the epoch is done with. */
+  async #recheckEpoch(epoch: number): Promise<boolean> {
+    const beacon = await this.#o.follower.chain.shardStateAt(epoch);
+    const own = await this.#o.ownStateAt(epoch);
+    // Not stored: a batch on its way, or one that was refused after all.
+    if (beacon === undefined || own === undefined) return false;
+    const error = this.#difference(own, epoch, beacon, () => {
+      throw new HsyncError(
+        "BEACON_CONTRADICTS",
+        `shard ${this.#o.shardId} has other committees for epoch ${epoch} in its store than the beacon chain elected: ` +
+          "its blocks from there on are not to be trusted",
+        { hint: "unwind the chain to before that epoch with: hsync db unwind --to N" },
+      );
+    });
+    this.#unchecked.delete(epoch);
+    this.#checked++;
+    if (error === undefined) return true;
+    this.#contradicted ??= { epoch, text: error.message };
+    this.#logger.error("the beacon chain contradicts committees that were accepted before", { epoch, error });
+    this.#o.onContradicted?.(error);
+    return true;
+  }
 
-  /** An unwind took back what is above `number`: nothing of it needs a check any more. */
-  forgetAbove(number: number): void {
-    for (const [epoch, header] of this.#unchecked) if (header.number > number) this.#unchecked.delete(epoch);
-    if (this.#contradicted !== undefined && this.#contradicted.number > number) {
-      this.#contradicted = undefined;
+  async #save(): Promise<void> {
+    while (this.#unchecked.size > MAX_UNCHECKED) {
+      const oldest = this.#unchecked.values().next();
+      if (oldest.done) break;
+      this.#unchecked.delete(oldest.value);
     }
+    await this.#o.records.putRecord(RECORD, encodeEpochs(this.#unchecked));
+  }
+
+  /** An unwind took back what hands over to `epoch` and later ones: nothing of it needs a check any more. */
+  async forgetFrom(epoch: number): Promise<void> {
+    for (const unchecked of [...this.#unchecked]) if (unchecked >= epoch) this.#unchecked.delete(unchecked);
+    if (this.#contradicted !== undefined && this.#contradicted.epoch >= epoch) this.#contradicted = undefined;
+    await this.#save();
   }
 
   status(): BeaconCheckStatus {
     return { unchecked: this.#unchecked.size, checked: this.#checked, contradicted: this.#contradicted };
   }
+}
+
+/** Four bytes an epoch: 8,192 of them fit a record. */
+function encodeEpochs(epochs: ReadonlySet<number>): Uint8Array {
+  return new Uint8Array(Uint32Array.from(epochs).buffer);
+}
+function decodeEpochs(bytes: Uint8Array): Uint32Array {
+  return new Uint32Array(bytes.slice(0, bytes.length - bytes.length % 4).buffer);
 }

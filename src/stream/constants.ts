@@ -32,8 +32,6 @@ export const CAPS = {
 /** Most bytes that a range, code or trie request may ask for (§2.8). */
 export const MAX_STATE_BYTES = 2 * 1024 * 1024;
 
-/** One stream's set-up, dialling and probe included (§3.1). */
-export const CONNECT_TIMEOUT_MS = 60_000;
 /** The first exchange on a stream, and every later sign of life (§2.3). */
 export const PROBE_TIMEOUT_MS = 15_000;
 /** A stream without traffic for this long is probed (§2.5). */
@@ -80,10 +78,30 @@ export const WRITE_CONCURRENCY = 32;
 export const SCAN_LIMIT = 64;
 
 /** Guide, "Advanced Stream Management". */
-export const CHECK_INTERVAL_MS = 30_000;
-export const DISCOVERY_TIMEOUT_MS = 10_000;
 export const MAX_RESERVED_STREAMS = 100;
-export const REMOVAL_COOLDOWN_MS = 5 * 60_000;
-export const MAX_REMOVAL_COOLDOWN_MS = 60 * 60_000;
 export const SETUP_CONCURRENCY = 16;
-export const DISCOVERY_COOLDOWN_MS = 5 * 60_000;
+
+/** Times of the stream manager that an operator may choose (`[Sync.StreamManager]`), all in ms. */
+export interface ManagerTimes {
+  /** Between two looks at the number of streams. */
+  readonly checkIntervalMs: number;
+  /** Of one discovery run. */
+  readonly discoveryTimeoutMs: number;
+  /** After a run that found nobody, while there are streams enough. */
+  readonly discoveryCooldownMs: number;
+  /** One stream's set-up, dialling and probe included (§3.1). */
+  readonly connectTimeoutMs: number;
+  /** Added to a peer's cooldown with every further removal. */
+  readonly removalCooldownMs: number;
+  /** The longest cooldown; critical errors take it at once. */
+  readonly maxRemovalCooldownMs: number;
+}
+/** The guide's choice. */
+export const MANAGER_TIMES: ManagerTimes = {
+  checkIntervalMs: 30_000,
+  discoveryTimeoutMs: 10_000,
+  discoveryCooldownMs: 5 * 60_000,
+  connectTimeoutMs: 60_000,
+  removalCooldownMs: 5 * 60_000,
+  maxRemovalCooldownMs: 60 * 60_000,
+};

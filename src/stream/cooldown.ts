@@ -3,9 +3,9 @@
  *
  * Why it exists: the table 0, 5, 10 … 60 minutes is a promise to operators and wants exact tests. What must stay
  * true: times are on the monotonic clock, so that a clock that is set right neither ends nor starts a cooldown; and
- * no cooldown is longer than an hour.
+ * no cooldown is longer than the longest that was agreed, an hour unless the operator chose otherwise.
  */
-import { MAX_REMOVAL_COOLDOWN_MS, REMOVAL_COOLDOWN_MS } from "./constants.ts";
+import { MANAGER_TIMES, type ManagerTimes } from "./constants.ts";
 import type { RemovalReason } from "./types.ts";
 
 /** After this long without a removal the count starts anew. */
@@ -25,8 +25,12 @@ export interface Removal {
   readonly critical: boolean;
 }
 
+/** How long a cooldown is. */
+export type CooldownTimes = Pick<ManagerTimes, "removalCooldownMs" | "maxRemovalCooldownMs">;
+
 /** The record after one more removal. */
 export function afterRemoval(
+  times: CooldownTimes,
   before: Removal | undefined,
   now: number,
   reason: RemovalReason,
@@ -34,14 +38,16 @@ export function afterRemoval(
 ): Removal {
   const known = before !== undefined && now - before.removedAt <= QUIET_MS ? before.count : 0;
   const cooldown = critical
-    ? MAX_REMOVAL_COOLDOWN_MS
-    : Math.min(REMOVAL_COOLDOWN_MS * known, MAX_REMOVAL_COOLDOWN_MS);
+    ? times.maxRemovalCooldownMs
+    : Math.min(times.removalCooldownMs * known, times.maxRemovalCooldownMs);
   return { count: known + 1, removedAt: now, expireAt: now + cooldown, reason, critical };
 }
 
 /** The removed peers of one protocol. */
 export class CooldownTable {
   readonly #records = new Map<string, Removal>();
+
+  constructor(readonly times: CooldownTimes = MANAGER_TIMES) {}
 
   get(peer: string): Removal | undefined {
     return this.#records.get(peer);
@@ -66,7 +72,7 @@ export class CooldownTable {
   note(peer: string, now: number, reason: RemovalReason, critical: boolean): Removal | undefined {
     const before = this.#records.get(peer);
     this.#records.delete(peer);
-    this.#records.set(peer, afterRemoval(before, now, reason, critical));
+    this.#records.set(peer, afterRemoval(this.times, before, now, reason, critical));
     if (this.#records.size > MAX_RECORDS) {
       let soonest: string | undefined;
       let at = Infinity;

@@ -8,7 +8,7 @@
  */
 import type { FaultClass } from "../base/mod.ts";
 import type { DiscoveredPeer } from "../p2p/mod.ts";
-import { DISCOVERY_COOLDOWN_MS, REOPEN_PAUSE_MS, SETUP_CONCURRENCY } from "./constants.ts";
+import { MANAGER_TIMES, REOPEN_PAUSE_MS, SETUP_CONCURRENCY } from "./constants.ts";
 import type { DiscoveryTrigger, ManagerConfig, ManagerEffect, PeerOrigin } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
 
@@ -167,7 +167,7 @@ export class DiscoveryCore {
     // Nobody new: the trusted peers are asked again even though they have just failed (§3.6).
     this.#redialTrusted(now, out, true);
     if (this.#view.activeCount() >= this.#config.caps.hardLowCap) {
-      this.#cooldownUntil = now + DISCOVERY_COOLDOWN_MS;
+      this.#cooldownUntil = now + (this.#config.times ?? MANAGER_TIMES).discoveryCooldownMs;
     } else this.#backOff(now);
     this.#pump(now, out);
   }

@@ -6,7 +6,6 @@
  */
 import { asHsyncError, type Clock, isAbort, type Logger } from "../base/mod.ts";
 import type { DiscoveredPeer, P2PHost } from "../p2p/mod.ts";
-import { DISCOVERY_TIMEOUT_MS } from "./constants.ts";
 import type { PeerOrigin } from "./manager_events.ts";
 
 /** How often an empty routing table is looked at again: questions are pointless before it knows somebody. */
@@ -22,6 +21,8 @@ export interface DiscoveryRun {
   readonly signal: AbortSignal;
   /** Peers we have streams with: the table will name them too. */
   readonly known: number;
+  /** How long the run may take, ms. */
+  readonly timeoutMs: number;
   /** Peers still wanted. */
   wanted(): number;
   found(peers: readonly DiscoveredPeer[], origin: PeerOrigin): void;
@@ -30,7 +31,7 @@ export interface DiscoveryRun {
 export async function runDiscovery(run: DiscoveryRun): Promise<void> {
   const { host, protocolId, clock, signal } = run;
   const start = clock.monotonic();
-  const left = () => DISCOVERY_TIMEOUT_MS - (clock.monotonic() - start);
+  const left = () => run.timeoutMs - (clock.monotonic() - start);
   try {
     run.found(host.peersSpeaking(protocolId).map((peerId) => ({ peerId, addresses: [] })), "connected");
     while (host.routingTableSize() === 0 && left() > 0) await clock.sleep(TABLE_POLL_MS, signal);

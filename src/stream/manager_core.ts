@@ -7,7 +7,7 @@
  * entry in the cooldown table; and a trusted peer has none.
  */
 import { isCritical } from "../base/mod.ts";
-import { CHECK_INTERVAL_MS, KEEP_ALIVE_MS, MAX_STREAMS_PER_PEER } from "./constants.ts";
+import { KEEP_ALIVE_MS, MANAGER_TIMES, type ManagerTimes, MAX_STREAMS_PER_PEER } from "./constants.ts";
 import { DiscoveryCore } from "./discovery_core.ts";
 import { actionFor, type FailureName } from "./fault.ts";
 import type { ManagerConfig, ManagerEffect, ManagerEvent, Offence } from "./manager_events.ts";
@@ -28,6 +28,7 @@ const RESERVE_LOW_SHARE = 0.1;
 
 export class ManagerCore {
   readonly config: ManagerConfig;
+  readonly times: ManagerTimes;
   readonly book: PeerBook;
   readonly discovery: DiscoveryCore;
   readonly streams: StreamSet;
@@ -38,6 +39,7 @@ export class ManagerCore {
 
   constructor(config: ManagerConfig, book: PeerBook) {
     this.config = config;
+    this.times = config.times ?? MANAGER_TIMES;
     this.book = book;
     this.streams = new StreamSet(config, book, (peer) => this.discovery.isTrusted(peer));
     this.discovery = new DiscoveryCore(config, book, {
@@ -58,7 +60,7 @@ export class ManagerCore {
     switch (event.type) {
       case "start":
         this.#started = true;
-        this.#nextCheckAt = now + CHECK_INTERVAL_MS;
+        this.#nextCheckAt = now + this.times.checkIntervalMs;
         return this.discovery.start(now, out);
       case "tick":
         return this.#tick(now, out);
@@ -106,6 +108,8 @@ export class ManagerCore {
       case "forgive":
         this.book.forgive(event.peer, now);
         return this.discovery.trigger("manual", now, out);
+      case "drop":
+        return this.#dropPeer(event.peer, now, out);
       case "stop":
         this.#stopped = true;
         for (const s of this.streams.all()) this.streams.end(s, "SHUTDOWN", "shutting down", out);
@@ -313,6 +317,14 @@ export class ManagerCore {
     if (isMain) this.#remove(stream, why, now, out);
   }
 
+  /** The operator's wish blames nobody, but counts as a removal, so that a peer dropped twice stays away for a while. */
+  #dropPeer(peer: string, now: number, out: ManagerEffect[]): void {
+    const why: Offence = { fault: "NONE", reason: "other", text: "dropped by the operator" };
+    const main = this.streams.mainOf(peer);
+    for (const s of this.streams.ofPeer(peer)) this.streams.end(s, "DROPPED", why.text, out);
+    if (main !== undefined) this.#remove(main, why, now, out);
+  }
+
   #credit(peer: string, now: number, out: ManagerEffect[]): void {
     const stream = this.streams.mainOf(peer);
     const page = this.book.page(peer);
@@ -342,7 +354,7 @@ export class ManagerCore {
     if (!this.#started) return;
     this.discovery.tick(now, out);
     if (now < this.#nextCheckAt) return;
-    this.#nextCheckAt = now + CHECK_INTERVAL_MS;
+    this.#nextCheckAt = now + this.times.checkIntervalMs;
     this.book.purge(now);
     const failures = [...this.streams.activePeers()].map((peer) => this.book.failures(peer, now));
     if (this.streams.activeCount < this.config.caps.softLowCap) this.discovery.trigger("soft", now, out);

@@ -6,6 +6,7 @@
  */
 import type { FaultClass } from "../base/mod.ts";
 import type { DiscoveredPeer } from "../p2p/mod.ts";
+import type { ManagerTimes } from "./constants.ts";
 import type { FailureName } from "./fault.ts";
 import type { RemovalReason, StreamCaps } from "./types.ts";
 
@@ -17,6 +18,8 @@ export interface ManagerConfig {
   readonly maxReserved?: number;
   /** Default 16. */
   readonly setupConcurrency?: number;
+  /** Default: the guide's times. */
+  readonly times?: ManagerTimes;
   /** Peers that are dialled first and never cooled down (§3.6). */
   readonly trusted?: readonly DiscoveredPeer[];
 }
@@ -80,6 +83,8 @@ export type ManagerEvent =
   /** The network came back, or a new connection stands. */
   | { readonly type: "online" }
   | { readonly type: "forgive"; readonly peer: string | undefined }
+  /** The operator wants to be rid of a peer's streams. */
+  | { readonly type: "drop"; readonly peer: string }
   | { readonly type: "stop" };
 
 export type ManagerEffect =

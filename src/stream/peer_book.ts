@@ -6,8 +6,8 @@
  * kept as remaining or elapsed time, never as wall-clock dates; and what is read back is checked like foreign input.
  */
 import type { DiscoveredPeer } from "../p2p/mod.ts";
-import { MAX_REMOVAL_COOLDOWN_MS } from "./constants.ts";
-import { CooldownTable } from "./cooldown.ts";
+import { MANAGER_TIMES } from "./constants.ts";
+import { CooldownTable, type CooldownTimes } from "./cooldown.ts";
 import { INITIAL_SUCCESS } from "./score.ts";
 import { REMOVAL_REASONS, type RemovalReason } from "./types.ts";
 
@@ -15,6 +15,10 @@ import { REMOVAL_REASONS, type RemovalReason } from "./types.ts";
 const RECOVERY_MS = 30 * 60_000;
 /** Refusals back off per peer in these steps (§2.3). */
 const REFUSAL_STEPS_MS = [1, 5, 15, 60].map((minutes) => minutes * 60_000);
+/** The level is remembered for an hour after the pause, so that a refuser is not asked every minute. */
+const REFUSAL_MEMORY_MS = 60 * 60_000;
+/** Removals of the last hour count when the next cooldown is worked out. */
+const REMOVAL_MEMORY_MS = 60 * 60_000;
 const MAX_PEERS = 1_000;
 const MAX_SAVED_PEERS = 150;
 const MAX_SAVED_COOLDOWNS = 200;
@@ -60,12 +64,16 @@ interface Saved {
 }
 
 export class PeerBook {
-  readonly cooldowns = new CooldownTable();
+  readonly cooldowns: CooldownTable;
   /** Least recently used first. */
   readonly #pages = new Map<string, PeerPage>();
   readonly #refusals = new Map<string, Refusal>();
   /** Good peers of the last run, best first, until they are asked for. */
   #remembered: DiscoveredPeer[] = [];
+
+  constructor(times: CooldownTimes = MANAGER_TIMES) {
+    this.cooldowns = new CooldownTable(times);
+  }
 
   page(peer: string): PeerPage {
     const page = this.#pages.get(peer) ??
@@ -123,8 +131,7 @@ export class PeerBook {
 
   #purgeRefusals(now: number, force: boolean): void {
     for (const [id, r] of this.#refusals) {
-      // The level is remembered for an hour after the pause, so that a refuser is not asked every minute.
-      if (now > r.until + MAX_REMOVAL_COOLDOWN_MS) this.#refusals.delete(id);
+      if (now > r.until + REFUSAL_MEMORY_MS) this.#refusals.delete(id);
     }
     if (force && this.#refusals.size >= MAX_PEERS) {
       const oldest = this.#refusals.keys().next();
@@ -142,7 +149,7 @@ export class PeerBook {
   /** The book as at most 56 KB of JSON, the most recently good peers first. */
   export(now: number): Uint8Array {
     const cooldowns = [...this.cooldowns.entries()]
-      .filter(([, r]) => now < r.expireAt || now - r.removedAt < MAX_REMOVAL_COOLDOWN_MS)
+      .filter(([, r]) => now < r.expireAt || now - r.removedAt < REMOVAL_MEMORY_MS)
       .sort(([, a], [, b]) => b.expireAt - a.expireAt)
       .map(([id, r]) => ({
         id,
@@ -191,7 +198,7 @@ export class PeerBook {
     for (const c of rows(saved["cooldowns"], MAX_SAVED_COOLDOWNS)) this.#importCooldown(c, now);
     for (const r of rows(saved["refusals"], MAX_SAVED_COOLDOWNS)) {
       const level = count(r["level"], REFUSAL_STEPS_MS.length - 1);
-      const left = count(r["leftMs"], MAX_REMOVAL_COOLDOWN_MS);
+      const left = count(r["leftMs"], REFUSAL_MEMORY_MS);
       if (isPeer(r["id"])) this.#refusals.set(r["id"], { level, until: now + left });
     }
     for (const p of rows(saved["peers"], MAX_SAVED_PEERS)) this.#importPeer(p, now);
@@ -200,11 +207,11 @@ export class PeerBook {
 
   #importCooldown(c: Record<string, unknown>, now: number): void {
     if (!isPeer(c["id"])) return;
-    const left = count(c["leftMs"], MAX_REMOVAL_COOLDOWN_MS);
+    const left = count(c["leftMs"], this.cooldowns.times.maxRemovalCooldownMs);
     const reason = REMOVAL_REASONS.find((r): r is RemovalReason => r === c["reason"]) ?? "other";
     this.cooldowns.restore(c["id"], {
       count: count(c["count"], 1_000),
-      removedAt: now - count(c["agoMs"], MAX_REMOVAL_COOLDOWN_MS),
+      removedAt: now - count(c["agoMs"], REMOVAL_MEMORY_MS),
       expireAt: now + left,
       reason,
       critical: c["critical"] === true,

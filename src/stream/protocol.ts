@@ -17,6 +17,7 @@ import {
 import { Advertiser, type DiscoveredPeer, type P2PHost } from "../p2p/mod.ts";
 import { type BlockChecker, checkBlocksHere } from "./client_checks.ts";
 import { SyncClient } from "./client.ts";
+import type { ManagerTimes } from "./constants.ts";
 import { StreamMeter } from "./meters.ts";
 import { RateLimiter, type RateLimits } from "./rate_limiter.ts";
 import { RequestManager } from "./request_manager.ts";
@@ -56,6 +57,8 @@ export interface SyncProtocolOptions {
   readonly memory?: PeerMemory;
   readonly maxReserved?: number;
   readonly setupConcurrency?: number;
+  /** Default: the guide's times. */
+  readonly times?: ManagerTimes;
   /** Highest height that a peer can honestly have at a wall-clock time in ms (genesis time / block time, §2.9). */
   readonly heightBound?: (nowMs: number) => number;
   /** Decodes and checks delivered blocks; default: on this thread. */
@@ -134,6 +137,7 @@ export class SyncProtocol implements PeerSource {
         ...(options.trusted === undefined ? {} : { trusted: options.trusted }),
         ...(options.maxReserved === undefined ? {} : { maxReserved: options.maxReserved }),
         ...(options.setupConcurrency === undefined ? {} : { setupConcurrency: options.setupConcurrency }),
+        ...(options.times === undefined ? {} : { times: options.times }),
       },
       clock,
       logger,
@@ -201,6 +205,10 @@ export class SyncProtocol implements PeerSource {
   /** Ends the cooldown of a peer, or of all. @returns how many there were. */
   forgive(peer: string | "all"): number {
     return this.#manager.forgive(peer === "all" ? undefined : peer);
+  }
+  /** Ends the streams of a peer. @returns false when it has none. */
+  drop(peer: string): boolean {
+    return this.#manager.drop(peer);
   }
   /** Everything about the streams for `/status` and `/streams`. */
   snapshot(): ProtocolSnapshot {

@@ -8,12 +8,7 @@
  */
 import { asHsyncError, type Cancel, type Clock, Emitter, type Logger } from "../base/mod.ts";
 import type { DiscoveredPeer, P2PHost, P2PStream, PeerEvent } from "../p2p/mod.ts";
-import {
-  CONNECT_TIMEOUT_MS,
-  KEEP_ALIVE_MS,
-  PROBE_TIMEOUT_MS,
-  STREAM_MONITOR_INTERVAL_MS,
-} from "./constants.ts";
+import { KEEP_ALIVE_MS, PROBE_TIMEOUT_MS, STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
 import { runDiscovery } from "./discovery_run.ts";
 import { type FailureName, failureOf, FAILURES } from "./fault.ts";
 import { ManagerCore } from "./manager_core.ts";
@@ -86,7 +81,7 @@ export class StreamManager implements StreamOwner {
 
   constructor(options: ManagerOptions) {
     this.#o = options;
-    this.core = new ManagerCore(options.config, new PeerBook());
+    this.core = new ManagerCore(options.config, new PeerBook(options.config.times));
     this.events.onError = (error) => options.logger.error("a stream listener failed", { error });
     const { caps } = options.config;
     const { meter } = options.serving;
@@ -167,6 +162,12 @@ export class StreamManager implements StreamOwner {
     const before = this.core.book.cooldowns.activeCount(this.#now());
     this.#step({ type: "forgive", peer });
     return before - this.core.book.cooldowns.activeCount(this.#now());
+  }
+  /** Ends a peer's streams by hand. @returns false when there is none. */
+  drop(peer: string): boolean {
+    if (this.core.streams.ofPeer(peer).length === 0) return false;
+    this.#step({ type: "drop", peer });
+    return true;
   }
   /** The stream object of an instance, while it stands. */
   stream(instance: number): SyncStream | undefined {
@@ -335,7 +336,9 @@ export class StreamManager implements StreamOwner {
   async #dial(peer: DiscoveredPeer): Promise<void> {
     const { host, protocolId, logger } = this.#o;
     try {
-      const timeoutMs = CONNECT_TIMEOUT_MS - PROBE_TIMEOUT_MS;
+      const { connectTimeoutMs } = this.core.times;
+      // The probe's time is part of a set-up; a limit that hardly leaves any is split.
+      const timeoutMs = Math.max(connectTimeoutMs - PROBE_TIMEOUT_MS, connectTimeoutMs / 2);
       const stream = await host.openStream(peer, protocolId, { timeoutMs, signal: this.#abort.signal });
       // Also while shutting down: the core refuses it then, and it ends in the orderly way.
       this.#accept(stream);
@@ -362,6 +365,7 @@ export class StreamManager implements StreamOwner {
       logger,
       signal: this.#abort.signal,
       known: streams.activeCount + streams.reservedCount,
+      timeoutMs: this.core.times.discoveryTimeoutMs,
       wanted: () => discovery.wanted(),
       found: (peers, origin) => this.#step({ type: "found", peers, origin }),
     });

@@ -133,7 +133,14 @@ export class RunCertifier {
   ): Promise<RunOutcome | undefined> {
     if (first === undefined || head.number === 0) return undefined;
     const claim: Claim = { header: head, sig: parentCommitSig(first.header), carrier: first };
-    const [error] = await this.#judge([claim], signal);
+    let error: Judged;
+    try {
+      [error] = await this.#judge([claim], signal);
+    } catch (cause) {
+      // A chain that begins at a checkpoint: the operator vouched for that block, and nobody here knows who had to sign it.
+      if (cause instanceof HsyncError && cause.code === "COMMITTEE_UNKNOWN") return undefined;
+      throw cause;
+    }
     if (error === undefined) return undefined;
     const culprits: Culprit[] = [];
     blame(culprits, claim, first, error);

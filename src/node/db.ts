@@ -126,7 +126,6 @@ export async function dbImport(loaded: LoadedConfig, options: DbImportOptions, i
   const params = paramsOf(config);
   const checks = makeVerifier({
     params,
-    shardId: config.shard,
     store,
     config: config.sync,
     logger: nullLogger,
@@ -137,6 +136,7 @@ export async function dbImport(loaded: LoadedConfig, options: DbImportOptions, i
   const begun = clock.monotonic();
   const before = store.head().number;
   try {
+    await checks.prepare(abort.signal);
     const result = await importInto(
       { store, params, shardId: config.shard, verifier: checks.verifier },
       source,

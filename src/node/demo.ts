@@ -152,7 +152,6 @@ async function startServer(
   undo.push(() => store.close());
   const judge = makeVerifier({
     params,
-    shardId: 0,
     store,
     config: loaded.config.sync,
     logger: nullLogger,

@@ -30,12 +30,13 @@ import {
   loadIdentity,
   parsePeerAddress,
 } from "../p2p/mod.ts";
-import type { ChainStore } from "../store/mod.ts";
+import { type ChainStore, storeDirectory } from "../store/mod.ts";
 import { type PeerMemory, protocolId, SyncProtocol } from "../stream/mod.ts";
 import { SyncDriver } from "../sync/mod.ts";
 import { openConfiguredChain, paramsOf, storeLocationOf } from "./chain.ts";
+import { EvidenceFiles } from "./evidence.ts";
 import { headHeader, statusParts } from "./status.ts";
-import { makeVerifier } from "./verifier.ts";
+import { type Judge, makeVerifier } from "./verifier.ts";
 
 export interface NodeOptions {
   readonly loaded: LoadedConfig;
@@ -76,6 +77,7 @@ export class HsyncNode {
   #head!: Header;
   #startHeight = 0;
   #store!: ChainStore;
+  #judge!: Judge;
   #host!: LibP2PHost;
   readonly #protocols: SyncProtocol[] = [];
   #driver: SyncDriver | undefined;
@@ -151,6 +153,20 @@ export class HsyncNode {
       peerId: identity.peerId,
     });
     if (this.options.store === undefined) this.#undo.push(() => this.#store.close());
+    this.#judge = makeVerifier({
+      params,
+      store: this.#store,
+      config: config.sync,
+      logger: logger.child("sync"),
+      clock,
+      evidence: new EvidenceFiles(
+        `${storeDirectory(config.dataDir, config.shard)}/evidence`,
+        logger.child("sync"),
+      ),
+    });
+    this.#undo.push(() => this.#judge.close());
+    // Nothing is served, and nothing built upon, before it is known to be certified.
+    await this.#judge.prepare();
     this.#head = await headHeader(this.#store);
     this.#startHeight = this.#head.number;
 
@@ -281,21 +297,12 @@ export class HsyncNode {
   #startDriver(): void {
     const { clock, logger, loaded } = this.options;
     const { sync, shard, run } = loaded.config;
-    const judge = makeVerifier({
-      params: this.params,
-      shardId: shard,
-      store: this.#store,
-      config: sync,
-      logger: logger.child("sync"),
-      clock,
-    });
-    this.#undo.push(() => judge.close());
     const driver = new SyncDriver({
       store: this.#store,
       peers: this.protocol,
       params: this.params,
       config: sync,
-      verifier: judge.verifier,
+      verifier: this.#judge.verifier,
       clock,
       logger: logger.child("sync"),
       meter: this.#traffic,

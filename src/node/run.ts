@@ -77,12 +77,6 @@ function announce(node: HsyncNode, loaded: LoadedConfig, io: CliIo): void {
     assurance: status.sync.assurance.lowest,
   });
   if (!config.run.quiet) lines.forEach((line) => io.out(line));
-  if (config.sync.client) {
-    io.err(
-      "notice: blocks are checked for structure, roots and parent links only; certificates are NOT checked yet: " +
-        "what this node stores is linked, not signed",
-    );
-  }
 }
 
 /** Shows progress, and resolves when the goal that the operator set is reached, or when nothing can go on. */

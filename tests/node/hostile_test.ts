@@ -29,7 +29,7 @@ async function recordedStore(): Promise<ChainStore> {
   const { config } = configOf("/nonexistent");
   const params = paramsOf(config);
   const store = await openChain({ params, shardId: 0, location: { kind: "memory" }, clock });
-  const judge = makeVerifier({ params, shardId: 0, store, config: config.sync, logger: nullLogger, clock });
+  const judge = makeVerifier({ params, store, config: config.sync, logger: nullLogger, clock });
   try {
     await importInto(
       { store, params, shardId: 0, verifier: judge.verifier },

@@ -112,7 +112,9 @@ export class LegChain {
     this.#legs.delete(point.number);
     if (leg.segment.from !== this.#frontier.number + 1) return this.join();
     if (!equalBytes(leg.segment.linksTo, this.#frontier.hash)) {
-      this.refuse(point, leg.candidate, `its blocks do not link to block ${this.#frontier.number}`);
+      const { number } = this.#frontier;
+      leg.candidate.unlinked = number;
+      this.refuse(point, leg.candidate, `its blocks do not link to block ${number}`);
       return { kind: "foreign", blocks: leg.segment.blocks };
     }
     this.#accepted.push({ to: leg.to, candidate: leg.candidate, below: this.#frontier });
@@ -191,13 +193,18 @@ export class LegChain {
     if (last === undefined || last.below.number < this.#base || !this.#rival(last)) return false;
     const point = this.skeleton.at(last.to);
     if (point === undefined) return false;
-    this.refuse(point, last.candidate, `nothing links to it at block ${stuck.number}`);
     for (const c of stuck.candidates) c.refused = undefined;
     this.#rewindTo(last.below);
+    last.candidate.unlinked = stuck.number;
+    this.refuse(point, last.candidate, `nothing links to it at block ${stuck.number}`);
     return true;
   }
-  /** Forgets who failed to deliver, so that everyone can be asked again. */
+  /**
+   * Forgets who failed to deliver, and what did not link to blocks that are not in the store, so that everyone can be
+   * asked again.
+   */
   forgive(): void {
+    this.skeleton.relink(this.#base);
     for (const point of this.skeleton.points) {
       for (const c of point.candidates) if (c.refused === UNDELIVERED) c.refused = undefined;
     }
@@ -210,6 +217,7 @@ export class LegChain {
   #rewindTo(point: ChainPoint): void {
     this.#accepted = this.#accepted.filter((leg) => leg.to <= point.number);
     this.#frontier = point;
+    this.skeleton.relink(point.number);
   }
   /** Another candidate stands beside the accepted one. */
   #rival(leg: AcceptedLeg): boolean {

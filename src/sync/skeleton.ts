@@ -16,6 +16,8 @@ export interface Candidate {
   readonly voters: Set<string>;
   /** Why it is not tried (again); undefined while it is in play. */
   refused: string | undefined;
+  /** Set when it was refused for not linking: the height that it was held against. Void once that height is given up. */
+  unlinked?: number;
 }
 
 type Answer = "pending" | "voted" | "lacks" | "failed";
@@ -200,6 +202,16 @@ export class Skeleton {
     return point.candidates
       .filter((c) => c.refused === undefined && c.voters.size > 0)
       .sort((a, b) => b.voters.size - a.voters.size || total(b) - total(a) || compareBytes(a.hash, b.hash));
+  }
+  /** Brings back candidates that were refused for not linking to a block above `number`, which is no longer there. */
+  relink(number: number): void {
+    for (const point of this.#points) {
+      for (const c of point.candidates) {
+        if (c.unlinked === undefined || c.unlinked <= number) continue;
+        delete c.unlinked;
+        c.refused = undefined;
+      }
+    }
   }
   /** Drops what is at or below `number`: it is in the store. */
   trim(number: number): void {

@@ -14,6 +14,8 @@ import {
   HsyncError,
   isAbort,
   type Logger,
+  type Meter,
+  nullMeter,
   safeText,
   to0x,
 } from "../base/mod.ts";
@@ -70,6 +72,8 @@ export interface CertifyingVerifierOptions {
   readonly evidence: EvidenceSink;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Default: nobody counts. */
+  readonly meter?: Meter;
   /**
    * On shards other than 0: bytes of the beacon chain's certified ShardState for an epoch; undefined where it is not known
    * (yet), and then the shard's own hand-over stands alone.
@@ -119,7 +123,7 @@ export class CertifyingVerifier implements BatchVerifier {
     head: ChainPoint,
     signal: AbortSignal,
   ): Promise<readonly Culprit[]> {
-    const { store, params, anchors, evidence, clock, logger } = this.options;
+    const { store, params, anchors, evidence, clock, logger, meter } = this.options;
     return await this.#guard("looking at a fork", () =>
       examineFork(blocks.map(runBlock), head, {
         store,
@@ -127,6 +131,7 @@ export class CertifyingVerifier implements BatchVerifier {
         anchors,
         evidence,
         logger,
+        meter: meter ?? nullMeter,
         now: () => clock.now(),
         committees: this.committees,
         certifier: this.#certifier,

@@ -4,7 +4,7 @@
  * Why it exists: certificates are judged batch by batch, and tests choose the batches and the senders. What must stay
  * true: blocks enter the store exactly as States lets them; the curve work is real.
  */
-import { type Logger, ManualClock, nullLogger } from "../../../src/base/mod.ts";
+import { type Logger, ManualClock, type Meter, nullLogger, nullMeter } from "../../../src/base/mod.ts";
 import { type CertificateVerifier, WasmBls } from "../../../src/crypto/mod.ts";
 import { type NetworkParams, networkParams, nextEpoch } from "../../../src/chain/mod.ts";
 import {
@@ -79,6 +79,7 @@ export interface BenchOptions {
   readonly certificates?: BatchVerifier;
   readonly anchors?: AnchorLists;
   readonly logger?: Logger;
+  readonly meter?: Meter;
   readonly sources?: SourceCertificates;
   readonly beaconStateAt?: LoadShardState;
   readonly store?: ChainStore;
@@ -201,6 +202,7 @@ export function certifying(
     },
     clock: options.clock ?? new ManualClock(),
     logger: options.logger ?? nullLogger,
+    meter: options.meter ?? nullMeter,
     ...(options.sources === undefined ? {} : { sources: options.sources }),
     ...(options.beaconStateAt === undefined ? {} : { beaconStateAt: options.beaconStateAt }),
   });

@@ -6,7 +6,7 @@
  */
 import { LOG_LEVELS, type LogLevel } from "../base/mod.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
-import { usageError } from "./config_error.ts";
+import { configError, usageError } from "./config_error.ts";
 import type { FlagUse } from "./argv.ts";
 import { parseDuration } from "./duration.ts";
 import type { Settings } from "./settings.ts";
@@ -161,7 +161,8 @@ function buildHttp(s: Settings): HttpConfig {
   };
 }
 
-function buildRun(flags: ReadonlyMap<string, FlagUse>, env: (name: string) => string | undefined): RunConfig {
+function buildRun(s: Settings, { flags, env }: BuildInputs): RunConfig {
+  const client = s.bool("Sync.Client");
   const number = (name: string) => {
     const value = flags.get(name)?.value;
     return typeof value === "number" ? value : undefined;
@@ -176,9 +177,27 @@ function buildRun(flags: ReadonlyMap<string, FlagUse>, env: (name: string) => st
   }
   const deadline = number("deadline");
   if (deadline === 0) throw usageError("BAD_VALUE", "--deadline 0 leaves no time", "give at least 1 second");
+  const exitWhenSynced = flags.get("exit-when-synced")?.value === true;
+  const stopAt = number("stop-at");
+  if (!client && (exitWhenSynced || stopAt !== undefined)) {
+    throw configError(
+      "RUN_GOAL",
+      `${
+        exitWhenSynced ? "--exit-when-synced" : `--stop-at ${stopAt}`
+      } would never be reached: this node does not ` +
+        "download, because Sync.Client is off",
+      "pass --sync.client, or leave the flag out",
+    );
+  }
+  if (deadline !== undefined && !exitWhenSynced && stopAt === undefined) {
+    s.notice(
+      "CFG-DEADLINE",
+      `after ${deadline} s this run ends with exit code 1; --exit-when-synced or --stop-at would give it something to reach`,
+    );
+  }
   return {
-    stopAt: number("stop-at"),
-    exitWhenSynced: flags.get("exit-when-synced")?.value === true,
+    stopAt,
+    exitWhenSynced,
     deadlineSeconds: deadline,
     progress: progress as ProgressMode,
     color: flags.get("no-color")?.value !== true && (env("NO_COLOR") ?? "") === "",
@@ -244,6 +263,6 @@ export function build(s: Settings, inputs: BuildInputs): HsyncConfig {
     },
     ntpServers: s.text("Sys.NtpServer").split(",").map((n) => n.trim()).filter((n) => n !== ""),
     db: { url: s.text("Store.URL") === "" ? undefined : s.text("Store.URL") },
-    run: buildRun(inputs.flags, inputs.env),
+    run: buildRun(s, inputs),
   };
 }

@@ -129,6 +129,19 @@ function featureNotices(s: Settings): void {
   if (dns.length > 0) {
     s.notice("CFG-DNS", `the legacy DNS sync ${dns.join(" and ")} is not offered; stream sync needs neither`);
   }
+  // Flags without effect are named one by one where they are read.
+  const filed = (path: string) => s.origins.get(path)?.source === "file" ? s.values.get(path) : undefined;
+  const p2p = [
+    filed("P2P.NAT") === true
+      ? `port mapping in the router (NAT; forward TCP ${s.num("P2P.Port")} by hand)`
+      : "",
+    filed("P2P.NoRelay") === false ? "relayed connections (NoRelay)" : "",
+    (filed("P2P.DHTDataStore") ?? "") === ""
+      ? ""
+      : "a DHT store on disk (DHTDataStore; the routing table fills anew)",
+    filed("P2P.WaitForEachPeerToConnect") === true ? "boot nodes one by one (WaitForEachPeerToConnect)" : "",
+  ].filter((t) => t !== "");
+  if (p2p.length > 0) s.notice("CFG-P2P", `not offered by hsync: ${p2p.join("; ")}`);
   const rpc = [
     asked("HTTP.Enabled") ? "HTTP" : "",
     asked("HTTP.RosettaEnabled") ? "Rosetta" : "",

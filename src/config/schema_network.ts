@@ -70,6 +70,7 @@ const P2P = section("P2P", { class: "used", group: "network" }, [
   }],
   ["DHTDataStore", "string", undefined, "directory of an on-disk DHT store", {
     flag: "p2p.dht.datastore",
+    class: "ignored",
     hidden: true,
     undumped: true,
   }],
@@ -102,12 +103,14 @@ const P2P = section("P2P", { class: "used", group: "network" }, [
   }],
   ["WaitForEachPeerToConnect", "bool", false, "connect to boot nodes one after another", {
     flag: "p2p.wait-for-connections",
+    class: "ignored",
     hidden: true,
     go: "the flag is in its sources but unknown at run time",
   }],
-  ["NoTransportSecurity", "bool", false, "no encryption (private test networks only)", {
+  ["NoTransportSecurity", "bool", false, "no encryption; refused", {
     flag: "p2p.no-transport-security",
     hidden: true,
+    go: "allows it on private test networks",
   }],
   ["NAT", "bool", true, "port mapping in the router", { flag: "p2p.nat", class: "ignored", hidden: true }],
   ["UserAgent", "string", "", "agent text that peers see", { flag: "p2p.user-agent" }],
@@ -116,7 +119,11 @@ const P2P = section("P2P", { class: "used", group: "network" }, [
     go: "has no flag for it",
   }],
   ["Muxer", "string", "yamux, mplexC6", "stream muxers in order of preference", { flag: "p2p.muxer" }],
-  ["NoRelay", "bool", true, "no relayed connections", { flag: "p2p.no-relay", hidden: true }],
+  ["NoRelay", "bool", true, "no relayed connections", {
+    flag: "p2p.no-relay",
+    class: "ignored",
+    hidden: true,
+  }],
 ]);
 
 const DNS_SYNC = section("DNSSync", { class: "used", group: "network" }, [

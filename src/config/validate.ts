@@ -125,6 +125,7 @@ function checkSync(s: Settings): void {
     const path = `Sync.StreamManager.${key}`;
     if (s.ms(path) <= 0) invalid(s, path, "must be longer than nothing", 'for example "30s"');
   }
+  checkCooldowns(s);
   for (const text of s.list("Sync.Checkpoints")) {
     if (parseCheckpoint(text) === undefined) {
       invalid(
@@ -143,6 +144,21 @@ export function validateAdjusted(s: Settings): void {
   const soft = s.num("Sync.DiscSoftLowCap");
   if (high < soft) {
     invalid(s, "Sync.DiscHighCap", `must not be below DiscSoftLowCap ${soft}`, "raise it, or lower MinPeers");
+  }
+}
+
+/** The longest cooldown bounds the others. */
+function checkCooldowns(s: Settings): void {
+  const [longest, step] = ["MaxRemovalCooldownDuration", "RemovalCooldownDuration"].map((k) =>
+    `Sync.StreamManager.${k}`
+  ) as [string, string];
+  if (s.ms(longest) < s.ms(step)) {
+    invalid(
+      s,
+      longest,
+      `must not be below ${step} ${shown(s.text(step))}`,
+      "raise the one or lower the other",
+    );
   }
 }
 
@@ -176,6 +192,14 @@ function checkRest(s: Settings): void {
   checkNumber(s, "Localnet.BlocksPerEpoch", 1);
   checkNumber(s, "Localnet.BlocksPerEpochV2", 1);
   checkNumber(s, "Devnet.NumShards", 1);
+  if (s.bool("P2P.NoTransportSecurity")) {
+    invalid(
+      s,
+      "P2P.NoTransportSecurity",
+      "hsync encrypts every connection and could reach no peer that does not",
+      "remove it, and start the other nodes of the network without it too",
+    );
+  }
   if (s.ms("P2P.DialTimeout") <= 0) {
     invalid(s, "P2P.DialTimeout", "must be longer than nothing", 'for example "1m0s"');
   }

@@ -39,6 +39,9 @@ const FLAGS: ReadonlyArray<readonly [line: string, exit: number, names: RegExp]>
   ["--revert.to 5", 128, /revert/],
   ["--revert_beacon", 128, /revert/],
   ["--preimage.export x", 128, /preimage/],
+  ["--p2p.no-transport-security", 128, /NoTransportSecurity = true.*encrypts/],
+  ["--exit-when-synced --sync.client=false", 128, /--exit-when-synced would never be reached/],
+  ["--stop-at 5 --sync.client=false", 128, /--stop-at 5 would never be reached/],
   ["--progress fast", 2, /--progress/],
   ["--deadline 0", 2, /--deadline/],
   ["--sync.concurrency many", 2, /whole number/],
@@ -75,6 +78,10 @@ const FILES: ReadonlyArray<readonly [file: string, names: RegExp]> = [
   ['[Preimage]\nExportTo = "x"\n', /Preimage\.ExportTo/],
   ["[General]\nRunElasticMode = true\n", /TiKV/],
   ['[Network]\nBootNodes = ["nowhere"]\n', /nowhere/],
+  [
+    '[Sync.StreamManager]\nMaxRemovalCooldownDuration = "1m"\n',
+    /MaxRemovalCooldownDuration = "1m0s" .*:2.*not be below .*"5m0s"/,
+  ],
 ];
 
 Deno.test("files that cannot be honoured name line and key, exit 128", () => {

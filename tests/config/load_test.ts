@@ -178,6 +178,22 @@ Deno.test("how a run ends comes from flags alone", () => {
   });
 });
 
+Deno.test("a deadline without anything to reach says how the run will end", () => {
+  assert.ok(codes(load("--deadline 30")).includes("CFG-DEADLINE"));
+  assert.ok(codes(load("--deadline 30 --sync.client=false")).includes("CFG-DEADLINE"));
+  assert.ok(!codes(load("--deadline 30 --stop-at 9")).includes("CFG-DEADLINE"));
+});
+
+Deno.test("what a file asks of the peer-to-peer host and does not get is told once", () => {
+  const file = '[P2P]\nNAT = true\nNoRelay = false\nDHTDataStore = "dht"\nPort = 9001\n';
+  const told = load("", { file }).notices.filter((n) => n.code === "CFG-P2P");
+  assert.equal(told.length, 1);
+  assert.match(told[0]?.text ?? "", /forward TCP 9001.*NoRelay.*DHTDataStore/);
+  const quiet = load("", { file: '[P2P]\nNAT = false\nNoRelay = true\nDHTDataStore = ""\n' });
+  assert.ok(!codes(quiet).includes("CFG-P2P"));
+  assert.ok(!codes(load("")).includes("CFG-P2P"));
+});
+
 Deno.test("checkpoints carry shard, number and hash", () => {
   const hash = "ab".repeat(32);
   const [first, second] =

@@ -83,6 +83,9 @@ function listenFailure(error: unknown, options: HostOptions): HsyncError {
  * Starts a host: listens, and begins to connect to bootnodes and static peers in the background.
  * @throws {HsyncError} P2P_PORT_IN_USE or P2P_LISTEN_FAILED (exit code 1) when it cannot listen; MULTIADDR_INVALID or
  * PEER_ID_INVALID for a bad entry of `bootnodes` or `staticPeers`.
+ *
+ * A program that has had a host must end with `Deno.exit`: the library's locks open one `BroadcastChannel` a process
+ * and ask it not to keep the process alive, in a way that Deno does not have.
  */
 export async function createHost(options: HostOptions): Promise<LibP2PHost> {
   const bootnodes = parseBootnodes(options.bootnodes ?? []);

@@ -118,8 +118,6 @@ export class LibP2PHost implements P2PHost {
     this.#bootstrap.start();
   }
 
-  // ---- events -------------------------------------------------------------------------------------------------
-
   #listen(): void {
     const node = this.#node;
     node.addEventListener("peer:connect", ({ detail }) => {
@@ -134,6 +132,7 @@ export class LibP2PHost implements P2PHost {
     node.addEventListener("peer:identify", ({ detail }) => this.#onIdentify(detail));
     node.addEventListener("connection:open", ({ detail }) => this.#onConnection(detail));
     node.addEventListener("self:peer:update", ({ detail }) => {
+      if (this.#stopping.signal.aborted) return;
       const before = detail.previous?.addresses.map((a) => a.multiaddr.toString()).sort().join();
       const after = detail.peer.addresses.map((a) => a.multiaddr.toString()).sort().join();
       if (before !== after) this.#events.emit({ type: "addresses", addresses: this.addresses() });
@@ -188,8 +187,6 @@ export class LibP2PHost implements P2PHost {
     }).finally(() => this.#background.delete(task));
     this.#background.add(task);
   }
-
-  // ---- P2PHost ------------------------------------------------------------------------------------------------
 
   addresses(): readonly string[] {
     const suffix = `/p2p/${this.peerId}`;
@@ -327,8 +324,6 @@ export class LibP2PHost implements P2PHost {
     await this.#node.stop();
     this.#protocols.clear();
   }
-
-  // ---- helpers ------------------------------------------------------------------------------------------------
 
   #assertRunning(what: string): void {
     if (this.#stopping.signal.aborted) throw hostStopped(what);

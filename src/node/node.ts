@@ -22,19 +22,14 @@ import {
   TrafficMeter,
 } from "../api/mod.ts";
 import { decodeHeader, type Header, type NetworkParams } from "../chain/mod.ts";
-import type { HsyncConfig, LoadedConfig } from "../config/mod.ts";
-import {
-  createHost,
-  type DiscoveredPeer,
-  type LibP2PHost,
-  loadIdentity,
-  parsePeerAddress,
-} from "../p2p/mod.ts";
+import type { LoadedConfig } from "../config/mod.ts";
+import { createHost, type LibP2PHost, loadIdentity } from "../p2p/mod.ts";
 import { type ChainStore, storeDirectory } from "../store/mod.ts";
-import { type PeerMemory, protocolId, SyncProtocol } from "../stream/mod.ts";
+import { protocolId, SyncProtocol } from "../stream/mod.ts";
 import { SyncDriver } from "../sync/mod.ts";
 import { openConfiguredChain, paramsOf, storeLocationOf } from "./chain.ts";
 import { EvidenceFiles } from "./evidence.ts";
+import { epochProtocol, hostOptions, ownProtocol } from "./network_parts.ts";
 import { headHeader, statusParts } from "./status.ts";
 import { type Judge, makeVerifier } from "./verifier.ts";
 
@@ -48,26 +43,6 @@ export interface NodeOptions {
   readonly params?: NetworkParams;
   /** Default: the configured store, opened and closed by the node. One that is passed in stays open. */
   readonly store?: ChainStore;
-}
-
-/** Slack above the height that a chain of one block a second would have: clocks differ, and so do genesis times. */
-const HEIGHT_SLACK = 100_000;
-
-/** Peers that are trusted by address; names behind `/dnsaddr/` are resolved by the host. */
-function trustedPeers(config: HsyncConfig): DiscoveredPeer[] {
-  const out = new Map<string, DiscoveredPeer>();
-  for (const text of [...config.sync.trustedNodes, ...config.sync.dnsStaticNodes]) {
-    if (text.startsWith("/dnsaddr/")) continue;
-    const { peerId } = parsePeerAddress(text);
-    out.set(peerId, { peerId, addresses: [...out.get(peerId)?.addresses ?? [], text] });
-  }
-  return [...out.values()];
-}
-
-/** Cooldowns and scores live in the store, so that a restart forgives and forgets nothing. */
-function memoryIn(store: ChainStore, service: string): PeerMemory {
-  const name = `peers.${service}`;
-  return { load: () => store.record(name), save: (bytes) => store.putRecord(name, bytes) };
 }
 
 export class HsyncNode {
@@ -180,26 +155,7 @@ export class HsyncNode {
     // The listener before the network: a port in use must not cost peers a connection.
     this.#serveHttp(metrics);
 
-    this.#host = await createHost({
-      identity,
-      ip: config.p2p.ip,
-      port: config.p2p.port,
-      userAgent: config.p2p.userAgent === "" ? `hsync/${BUILD.version}` : config.p2p.userAgent,
-      bootnodes: config.bootNodes,
-      staticPeers: [...config.sync.trustedNodes, ...config.sync.dnsStaticNodes],
-      privateNetwork: params.name === "localnet" || config.p2p.ip.startsWith("127.") ||
-        config.p2p.ip === "::1",
-      muxers: config.p2p.muxers,
-      ...(config.p2p.maxConnsPerIp > 0 && params.name !== "localnet"
-        ? { maxConnsPerIp: config.p2p.maxConnsPerIp }
-        : {}),
-      maxPeers: config.p2p.maxPeers,
-      dialTimeoutMs: config.p2p.dialTimeoutMs,
-      dhtConcurrency: config.p2p.discConcurrency,
-      clock,
-      random: this.options.random,
-      log: logger.child("p2p"),
-    });
+    this.#host = await createHost(hostOptions(config, params, identity, this.options));
     this.#undo.push(() => this.#host.stop());
 
     await this.#startProtocols();
@@ -237,55 +193,18 @@ export class HsyncNode {
   }
 
   async #startProtocols(): Promise<void> {
-    const { clock, logger, random, loaded } = this.options;
-    const { sync, shard } = loaded.config;
+    const { clock, random, logger, loaded: { config } } = this.options;
+    const { sync, shard } = config;
     if (!sync.enabled && !sync.client) return;
-    const { params } = this;
-    const genesisMs = Number(params.genesisBlock(shard).header.time) * 1000;
-    const common = {
-      host: this.#host,
-      network: params.name,
-      clock,
-      logger,
-      random,
-      meter: this.#traffic,
-      maxAdvertiseWaitMs: sync.maxAdvertiseWaitMs,
-      rateLimits: {
-        perStream: sync.server.requestsPerSecondPerStream,
-        global: sync.server.requestsPerSecond,
-      },
-      maxReserved: sync.streamManager.maxReservedStreams,
-      setupConcurrency: sync.streamManager.setupConcurrency,
-      // A block takes at least a second on every network (sync-protocol.md §2.9).
-      heightBound: (nowMs: number) => Math.max(0, Math.ceil((nowMs - genesisMs) / 1000)) + HEIGHT_SLACK,
-    };
-    const own = new SyncProtocol({
-      ...common,
-      service: "sync",
-      shardId: shard,
-      reader: this.#store,
-      caps: {
-        hardLowCap: sync.discHardLowCap,
-        softLowCap: sync.discSoftLowCap,
-        highCap: sync.discHighCap,
-        discBatch: sync.discBatch,
-      },
-      trusted: trustedPeers(loaded.config),
-      memory: memoryIn(this.#store, "sync"),
-      advertise: sync.enabled,
-    });
-    await this.#startProtocol(own);
+    const parts = { clock, random, logger, meter: this.#traffic };
+    const host = this.#host;
+    await this.#startProtocol(
+      new SyncProtocol({ host, ...ownProtocol(config, this.params, this.#store, parts) }),
+    );
     if (shard !== 0 || !sync.enabled) return;
-    // A beacon node offers the epoch chain out of its full chain; it needs nothing from others there.
-    const epochs = new SyncProtocol({
-      ...common,
-      service: "epochsync",
-      shardId: 0,
-      reader: this.#store,
-      caps: { hardLowCap: 0, softLowCap: 0, highCap: sync.discHighCap, discBatch: sync.discBatch },
-      memory: memoryIn(this.#store, "epochsync"),
-    });
-    await this.#startProtocol(epochs);
+    await this.#startProtocol(
+      new SyncProtocol({ host, ...epochProtocol(config, this.params, this.#store, parts) }),
+    );
   }
 
   async #startProtocol(protocol: SyncProtocol): Promise<void> {

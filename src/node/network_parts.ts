@@ -1,0 +1,140 @@
+/**
+ * From the configuration to the settings of the host and of the stream protocols.
+ *
+ * Why it exists: the node says when parts start, this file says with what. What must stay true: every key of
+ * `[P2P]` and `[Sync]` that hsync uses ends up in a part, and nothing here starts anything.
+ */
+import type { Clock, Logger, Meter, Random } from "../base/mod.ts";
+import { BUILD } from "../api/mod.ts";
+import type { NetworkParams } from "../chain/mod.ts";
+import type { HsyncConfig } from "../config/mod.ts";
+import { type DiscoveredPeer, type HostOptions, type Identity, parsePeerAddress } from "../p2p/mod.ts";
+import type { ChainStore } from "../store/mod.ts";
+import type { PeerMemory, SyncProtocolOptions } from "../stream/mod.ts";
+
+/** Slack above the height that a chain of one block a second would have: clocks differ, and so do genesis times. */
+const HEIGHT_SLACK = 100_000;
+
+/** What every part of a node gets. */
+export interface Common {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly meter: Meter;
+}
+
+/** True when peers with private addresses are peers like others. */
+function isPrivate(config: HsyncConfig, params: NetworkParams): boolean {
+  return params.name === "localnet" || config.p2p.ip.startsWith("127.") || config.p2p.ip === "::1";
+}
+
+/** Settings of the peer-to-peer host. */
+export function hostOptions(
+  config: HsyncConfig,
+  params: NetworkParams,
+  identity: Identity,
+  { clock, random, logger }: Omit<Common, "meter">,
+): HostOptions {
+  const { p2p, sync } = config;
+  return {
+    identity,
+    ip: p2p.ip,
+    port: p2p.port,
+    userAgent: p2p.userAgent === "" ? `hsync/${BUILD.version}` : p2p.userAgent,
+    bootnodes: config.bootNodes,
+    staticPeers: [...sync.trustedNodes, ...sync.dnsStaticNodes],
+    privateNetwork: isPrivate(config, params),
+    muxers: p2p.muxers,
+    ...(p2p.maxConnsPerIp > 0 && params.name !== "localnet" ? { maxConnsPerIp: p2p.maxConnsPerIp } : {}),
+    maxPeers: p2p.maxPeers,
+    dialTimeoutMs: p2p.dialTimeoutMs,
+    dhtConcurrency: p2p.discConcurrency,
+    clock,
+    random,
+    log: logger.child("p2p"),
+  };
+}
+
+/** Peers that are trusted by address; names behind `/dnsaddr/` are resolved by the host. */
+function trustedPeers(config: HsyncConfig): DiscoveredPeer[] {
+  const out = new Map<string, DiscoveredPeer>();
+  for (const text of [...config.sync.trustedNodes, ...config.sync.dnsStaticNodes]) {
+    if (text.startsWith("/dnsaddr/")) continue;
+    const { peerId } = parsePeerAddress(text);
+    out.set(peerId, { peerId, addresses: [...out.get(peerId)?.addresses ?? [], text] });
+  }
+  return [...out.values()];
+}
+
+/** Cooldowns and scores live in the store, so that a restart forgives and forgets nothing. */
+function memoryIn(store: ChainStore, service: string): PeerMemory {
+  const name = `peers.${service}`;
+  return { load: () => store.record(name), save: (bytes) => store.putRecord(name, bytes) };
+}
+
+type ProtocolSettings = Omit<SyncProtocolOptions, "host" | "service" | "shardId" | "reader" | "caps">;
+
+function common(config: HsyncConfig, params: NetworkParams, parts: Common): ProtocolSettings {
+  const { sync } = config;
+  const genesisMs = Number(params.genesisBlock(config.shard).header.time) * 1000;
+  return {
+    ...parts,
+    network: params.name,
+    maxAdvertiseWaitMs: sync.maxAdvertiseWaitMs,
+    rateLimits: {
+      perStream: sync.server.requestsPerSecondPerStream,
+      global: sync.server.requestsPerSecond,
+    },
+    maxReserved: sync.streamManager.maxReservedStreams,
+    setupConcurrency: sync.streamManager.setupConcurrency,
+    times: sync.streamManager,
+    // A block takes at least a second on every network (sync-protocol.md §2.9).
+    heightBound: (nowMs: number) => Math.max(0, Math.ceil((nowMs - genesisMs) / 1000)) + HEIGHT_SLACK,
+  };
+}
+
+/** Settings of the protocol of the node's own chain, but for the host. */
+export function ownProtocol(
+  config: HsyncConfig,
+  params: NetworkParams,
+  store: ChainStore,
+  parts: Common,
+): Omit<SyncProtocolOptions, "host"> {
+  const { sync, shard } = config;
+  return {
+    ...common(config, params, parts),
+    service: "sync",
+    shardId: shard,
+    reader: store,
+    caps: {
+      hardLowCap: sync.discHardLowCap,
+      softLowCap: sync.discSoftLowCap,
+      highCap: sync.discHighCap,
+      discBatch: sync.discBatch,
+    },
+    trusted: trustedPeers(config),
+    memory: memoryIn(store, "sync"),
+    advertise: sync.enabled,
+  };
+}
+
+/**
+ * Settings of the epoch protocol of a beacon node, but for the host: it offers the epoch chain out of its full chain, and
+ * needs nothing from others there.
+ */
+export function epochProtocol(
+  config: HsyncConfig,
+  params: NetworkParams,
+  store: ChainStore,
+  parts: Common,
+): Omit<SyncProtocolOptions, "host"> {
+  const { sync } = config;
+  return {
+    ...common(config, params, parts),
+    service: "epochsync",
+    shardId: 0,
+    reader: store,
+    caps: { hardLowCap: 0, softLowCap: 0, highCap: sync.discHighCap, discBatch: sync.discBatch },
+    memory: memoryIn(store, "epochsync"),
+  };
+}

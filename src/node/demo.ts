@@ -105,7 +105,7 @@ async function demo(
   say(`newcomer    ${node.host.peerId} with ${node.store.head().number} blocks, knows only the boot node`);
   if (node.statusUrl !== undefined) say(`status      ${node.statusUrl}/status`);
 
-  const arrived = await arrival(node, clock, io);
+  const arrived = await arrival(node, clock, say, io);
   const seconds = (clock.monotonic() - begun) / 1000;
   const rate = arrived.number / seconds;
   const assurance = node.store.lowestAssurance();
@@ -186,6 +186,7 @@ function demoLogger(io: CliIo, errors: RecentErrors, quiet: boolean): Logger {
 async function arrival(
   node: HsyncNode,
   clock: SystemClock,
+  say: (line: string) => void,
   io: CliIo,
 ): Promise<{ readonly number: number; readonly hash: Uint8Array }> {
   const cancels: Array<() => void> = [];
@@ -210,7 +211,8 @@ async function arrival(
         io.onStop(() => reject(new HsyncError("DEMO_STOPPED", "stopped before the chain had arrived"))),
       );
       const off = node.driver?.on((event) => {
-        if (event.type === "synced" && event.head.number >= HEAD.number) resolve(event.head);
+        if (event.type === "committed") say(`stored      block ${event.head.number} of ${HEAD.number}`);
+        else if (event.type === "synced" && event.head.number >= HEAD.number) resolve(event.head);
         else if (event.type === "failed") reject(event.error);
       });
       if (off !== undefined) cancels.push(off);

@@ -6,7 +6,7 @@
  * stored; `proven` is said only of a body whose root matched; what waits is bounded and lost without harm.
  */
 import { HsyncError, type Logger } from "../base/mod.ts";
-import { type Block, decodeHeader, type Header } from "../chain/mod.ts";
+import { type Block, decodeBlock, decodeHeader, type Header } from "../chain/mod.ts";
 import {
   CrossLinkCertificates,
   firstOf,
@@ -118,8 +118,10 @@ export class ReceiptWatch {
   }
   #wait(block: Block): void {
     if (this.#sources === undefined) return;
-    this.#waiting.set(block.number, block);
-    this.#waitingBytes += block.bytes.length;
+    // A copy: the block is a view into a whole answer, which must not stay in memory for it.
+    const own = decodeBlock(block.bytes.slice());
+    this.#waiting.set(own.number, own);
+    this.#waitingBytes += own.bytes.length;
     for (const number of this.#waiting.keys()) {
       if (this.#waiting.size <= MAX_WAITING && this.#waitingBytes <= MAX_WAITING_BYTES) break;
       this.#drop(number);

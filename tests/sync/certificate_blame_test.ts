@@ -23,16 +23,31 @@ import {
 const SEED = 43;
 const FAR = 100_000;
 
-/** A signed chain to `height`, and its builder there. */
-function grow(
-  network: TestNetwork,
-  height: number,
-): { readonly builder: ChainBuilder; readonly blocks: DeliveredBlock[] } {
-  const builder = ChainBuilder.start(network, { absence: 0 });
-  const blocks = [delivered(builder.head)];
-  while (builder.head.number < height) blocks.push(delivered(builder.next()));
-  return { builder, blocks };
+/** Signing is what takes time: each network's chain is made once, and every test goes on from a place in it. */
+class Grown {
+  readonly #blocks: DeliveredBlock[];
+  readonly #places: ChainBuilder[];
+  readonly #builder: ChainBuilder;
+
+  constructor(readonly network: TestNetwork) {
+    this.#builder = ChainBuilder.start(network, { absence: 0 });
+    this.#blocks = [delivered(this.#builder.head)];
+    this.#places = [this.#builder.fork(0)];
+  }
+  /** The chain up to `height`, and a builder that goes on there. */
+  to(height: number): { readonly builder: ChainBuilder; readonly blocks: DeliveredBlock[] } {
+    while (this.#builder.head.number < height) {
+      this.#blocks.push(delivered(this.#builder.next()));
+      this.#places.push(this.#builder.fork(0));
+    }
+    const builder = (this.#places[height] as ChainBuilder).fork(99);
+    return { builder, blocks: this.#blocks.slice(0, height + 1) };
+  }
 }
+const SHORT_EPOCHS = new Grown(signedNetwork({ seed: SEED, epochLength: 10 }));
+const SMALL = new Grown(signedNetwork({ seed: SEED, name: "small", epochLength: 10, electedSlots: 3 }));
+const LONG_EPOCHS = new Grown(signedNetwork({ seed: SEED, name: "long", epochLength: 30, electedSlots: 3 }));
+
 function blamed(verdict: Verdict): string[] {
   return (verdict.refusal?.culprits ?? []).map((c) => c.streamId).sort();
 }
@@ -50,9 +65,10 @@ const PLACES = [14, 25, 30];
 
 for (const kind of Object.keys(FORGERIES) as Forgery[]) {
   Deno.test(`a fork by "${kind}" is refused at its first block, wherever that lies in a batch (seed ${SEED})`, async () => {
-    const network = signedNetwork({ seed: SEED, epochLength: 10 });
+    const grown = SHORT_EPOCHS;
+    const { network } = grown;
     for (const place of PLACES) {
-      const { builder, blocks } = grow(network, place - 1);
+      const { builder, blocks } = grown.to(place - 1);
       const fork = builder.fork(1);
       const forged = [delivered(forgeNext(fork, kind))];
       const jump = kind === "epoch-jump";
@@ -85,8 +101,9 @@ for (const kind of Object.keys(FORGERIES) as Forgery[]) {
 }
 
 Deno.test("a bad certificate beside the tip convicts its sender alone; another sender's makes the block good", async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 30, electedSlots: 3 });
-  const { blocks } = grow(network, 20);
+  const grown = LONG_EPOCHS;
+  const { network } = grown;
+  const { blocks } = grown.to(20);
   const tip = at({ blocks }, 20);
   const sender = (n: number) => n === 20 ? "liar" : "honest";
   for (
@@ -113,8 +130,9 @@ Deno.test("a bad certificate beside the tip convicts its sender alone; another s
 });
 
 Deno.test("what comes beside a block in the middle is not even looked at", async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 30, electedSlots: 3 });
-  const { blocks } = grow(network, 20);
+  const grown = LONG_EPOCHS;
+  const { network } = grown;
+  const { blocks } = grown.to(20);
   await withBench(network, async (bench) => {
     const noise = blocks.slice(1, 20).map((b) => withSideCar(b, new Uint8Array(98).fill(1)));
     const verdict = await bench.take(sent([...noise, at({ blocks }, 20)]), 20);
@@ -124,8 +142,9 @@ Deno.test("what comes beside a block in the middle is not even looked at", async
 });
 
 Deno.test("a child's header with a bad certificate condemns the child; its parent stays, by what came beside it", async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 30, electedSlots: 3 });
-  const { builder, blocks } = grow(network, 12);
+  const grown = LONG_EPOCHS;
+  const { network } = grown;
+  const { builder, blocks } = grown.to(12);
   const child = builder.fork(2).next({
     header: { lastCommitSignature: at({ blocks }, 11).commitSig.subarray(0, 96) },
   });
@@ -182,8 +201,9 @@ Deno.test("a child's header with a bad certificate condemns the child; its paren
 });
 
 Deno.test("identical bytes from many peers stay what they are: each sender is convicted of its own", async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 30, electedSlots: 3 });
-  const { builder, blocks } = grow(network, 9);
+  const grown = LONG_EPOCHS;
+  const { network } = grown;
+  const { builder, blocks } = grown.to(9);
   const forged = delivered(forgeNext(builder.fork(1), "below-quorum"));
   await withBench(network, async (bench) => {
     await bench.follow({ blocks });
@@ -258,8 +278,9 @@ Deno.test("committees that our own store does not have are our own trouble", asy
 });
 
 /** A chain in the store up to `height`, and a fork from `from` on that is longer, both certified. */
-async function forkedBench(network: TestNetwork, height: number, from: number) {
-  const { builder, blocks } = grow(network, from);
+async function forkedBench(grown: Grown, height: number, from: number) {
+  const { network } = grown;
+  const { builder, blocks } = grown.to(from);
   const fork = builder.fork(5);
   const other = [...blocks];
   while (fork.head.number < height + 8) other.push(delivered(fork.next()));
@@ -270,9 +291,9 @@ async function forkedBench(network: TestNetwork, height: number, from: number) {
 }
 
 Deno.test(`two certified blocks of one height stop everything, and both are kept as evidence (seed ${SEED})`, async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 10, electedSlots: 3 });
+  const grown = SMALL;
   for (const [height, from] of [[25, 20], [25, 24], [39, 37]] as const) {
-    const { bench, blocks, other } = await forkedBench(network, height, from);
+    const { bench, blocks, other } = await forkedBench(grown, height, from);
     try {
       const foreign = sent(other.slice(height + 1), () => "somebody");
       await assert.rejects(
@@ -302,8 +323,8 @@ Deno.test(`two certified blocks of one height stop everything, and both are kept
 });
 
 Deno.test("the same height as the head's, directly", async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 10, electedSlots: 3 });
-  const { bench, other } = await forkedBench(network, 25, 20);
+  const grown = SMALL;
+  const { bench, other } = await forkedBench(grown, 25, 20);
   try {
     const foreign = sent(other.slice(25), () => "somebody");
     await assert.rejects(
@@ -316,9 +337,10 @@ Deno.test("the same height as the head's, directly", async () => {
 });
 
 Deno.test("a fork without good certificates is no conflict, and those who sent it are named", async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 10 });
+  const grown = SHORT_EPOCHS;
+  const { network } = grown;
   for (const kind of ["below-quorum", "old-committee", "noise-signature", "short-bitmap"] as const) {
-    const { builder, blocks } = grow(network, 24);
+    const { builder, blocks } = grown.to(24);
     const fork = builder.fork(5);
     fork.next();
     const foreign = [delivered(forgeNext(fork, kind)), delivered(fork.next())];
@@ -337,8 +359,9 @@ Deno.test("a fork without good certificates is no conflict, and those who sent i
 });
 
 Deno.test("where an anchor tells the branches apart there is no conflict", async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 10, electedSlots: 3 });
-  const { bench, blocks, other } = await forkedBench(network, 25, 20);
+  const grown = SMALL;
+  const { network } = grown;
+  const { bench, blocks, other } = await forkedBench(grown, 25, 20);
   try {
     for (const number of [22, 25]) {
       const anchors = {
@@ -355,8 +378,8 @@ Deno.test("where an anchor tells the branches apart there is no conflict", async
 });
 
 Deno.test("when the evidence cannot be written it still stops", async () => {
-  const network = signedNetwork({ seed: SEED, epochLength: 10, electedSlots: 3 });
-  const { bench, other } = await forkedBench(network, 25, 20);
+  const grown = SMALL;
+  const { bench, other } = await forkedBench(grown, 25, 20);
   try {
     bench.evidence.push = () => {
       throw new HsyncError("DISK_FULL", "no room");

@@ -6,7 +6,7 @@
  * What must stay true: parts start from the bottom up and stop from the top down; a start that fails leaves nothing
  * running; `stop` may be called at any time, any number of times.
  */
-import { type Clock, HsyncError, type Logger, type Random } from "../base/mod.ts";
+import { cancelled, type Clock, HsyncError, type Logger, type Random } from "../base/mod.ts";
 import {
   BUILD,
   buildStatus,
@@ -43,7 +43,14 @@ export interface NodeOptions {
   readonly params?: NetworkParams;
   /** Default: the configured store, opened and closed by the node. One that is passed in stays open. */
   readonly store?: ChainStore;
+  /** Gives up a start that is under way; a node that runs is ended with `stop`. */
+  readonly signal?: AbortSignal;
+  /** Told what the start is about. */
+  readonly onStep?: (what: string) => void;
 }
+
+/** How often a long check of the stored blocks is logged. */
+const CHECK_LOG_MS = 10_000;
 
 export class HsyncNode {
   readonly startedAt: number;
@@ -60,20 +67,24 @@ export class HsyncNode {
   #lag!: EventLoopMonitor;
   #traffic!: TrafficMeter;
   #tickedAt: number;
+  #starting: { readonly what: string; readonly since: number } | undefined;
 
   private constructor(private readonly options: NodeOptions, readonly params: NetworkParams) {
     this.startedAt = options.clock.now();
     this.#tickedAt = options.clock.monotonic();
+    this.#starting = { what: "starting", since: this.startedAt };
   }
 
   /**
    * Starts everything that the configuration asks for.
-   * @throws {HsyncError} what the parts throw: port in use, key file, store, configuration; nothing is left running.
+   * @throws {HsyncError} what the parts throw: port in use, key file, store, configuration; STOP_AT_PASSED; CANCELLED
+   * when the signal came first. Nothing is left running then.
    */
   static async start(options: NodeOptions): Promise<HsyncNode> {
     const node = new HsyncNode(options, options.params ?? paramsOf(options.loaded.config));
     try {
       await node.#start();
+      node.#starting = undefined;
     } catch (error) {
       await node.stop();
       throw error;
@@ -106,8 +117,16 @@ export class HsyncNode {
     return this.#startHeight;
   }
 
+  /** @throws {HsyncError} CANCELLED */
+  #step(what: string): void {
+    if (this.options.signal?.aborted === true) throw cancelled(`starting (${what})`);
+    this.#starting = { what, since: this.options.clock.now() };
+    this.options.onStep?.(what);
+  }
+
   async #start(): Promise<void> {
     const { loaded, clock, logger } = this.options;
+    this.#step("opening the store");
     const { config } = loaded;
     const { params } = this;
     const identity = await loadIdentity(config.p2p.keyFile, logger.child("p2p"));
@@ -140,10 +159,7 @@ export class HsyncNode {
       ),
     });
     this.#undo.push(() => this.#judge.close());
-    // Nothing is served, and nothing built upon, before it is known to be certified.
-    await this.#judge.prepare();
     this.#head = await headHeader(this.#store);
-    this.#startHeight = this.#head.number;
 
     this.#lag = new EventLoopMonitor(clock);
     this.#undo.push(() => this.#lag.stop());
@@ -152,15 +168,41 @@ export class HsyncNode {
     }));
     const { version, commit, deno, target } = BUILD;
     this.#undo.push(reportProcess(metrics, { version, commit, deno, target }, this.startedAt));
+    this.#undo.push(reportStatus(metrics, () => this.status()));
     // The listener before the network: a port in use must not cost peers a connection.
     this.#serveHttp(metrics);
+    await this.#checkStored();
 
+    this.#step("joining the network");
     this.#host = await createHost(hostOptions(config, params, identity, this.options));
     this.#undo.push(() => this.#host.stop());
 
     await this.#startProtocols();
     if (config.sync.client) this.#startDriver();
-    this.#undo.push(reportStatus(metrics, () => this.status()));
+  }
+
+  /** Nothing is served, and nothing built upon, before it is known to be certified. */
+  async #checkStored(): Promise<void> {
+    const { clock, logger, signal, loaded: { config: { run } } } = this.options;
+    this.#step("checking the stored blocks");
+    let toldAt = clock.monotonic();
+    await this.#judge.prepare(signal, ({ number, to }) => {
+      const what = `checking the stored blocks: ${number} of ${to}`;
+      this.#starting = { what, since: this.#starting?.since ?? clock.now() };
+      if (clock.monotonic() - toldAt < CHECK_LOG_MS) return;
+      toldAt = clock.monotonic();
+      logger.info("checking the stored blocks", { number, to });
+      this.options.onStep?.(what);
+    });
+    this.#head = await headHeader(this.#store);
+    this.#startHeight = this.#head.number;
+    if (run.stopAt !== undefined && run.stopAt < this.#startHeight) {
+      throw new HsyncError(
+        "STOP_AT_PASSED",
+        `--stop-at ${run.stopAt} is below the stored head, block ${this.#startHeight}`,
+        { hint: `name a higher block, or take blocks away with \`hsync db unwind --to ${run.stopAt}\`` },
+      );
+    }
   }
 
   #serveHttp(metrics: Metrics): void {
@@ -266,6 +308,7 @@ export class HsyncNode {
           : "memory",
         head: this.#head,
         sync: this.#driver?.status(),
+        starting: this.#starting,
         stopping: this.#stopped !== undefined,
         traffic: this.#traffic,
         errors: this.options.errors,

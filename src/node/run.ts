@@ -5,10 +5,11 @@
  * (config-cli-metrics.md §8.2). What must stay true: whatever ends the run, the node stops cleanly within ten seconds,
  * and what was waited for is said when it did not come.
  */
-import { createLogger, ExitCode, HsyncError, SystemClock, SystemRandom, to0x } from "../base/mod.ts";
+import { createLogger, ExitCode, HsyncError, isAbort, SystemClock, SystemRandom, to0x } from "../base/mod.ts";
 import { bannerLines, type CliIo, openLogSinks, progressOf, RecentErrors } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
-import { HsyncNode } from "./node.ts";
+import { HsyncNode, type NodeOptions } from "./node.ts";
+import { logSettings } from "./settings_log.ts";
 
 /** A clean stop takes at most this long. */
 const STOP_LIMIT_MS = 10_000;
@@ -31,29 +32,71 @@ export async function runNode(loaded: LoadedConfig, io: CliIo): Promise<ExitCode
   });
   const logger = createLogger({ level: config.log.level, sinks: [...sinks.sinks, errors.sink] });
   const begun = clock.monotonic();
-  let stopAsked: (() => void) | undefined;
-  const stopping = new Promise<Outcome>((resolve) => {
-    stopAsked = () => resolve({ code: ExitCode.OK });
-  });
-  const cancels = [io.onStop(() => stopAsked?.()), io.onReload(() => sinks.reopen())];
+  const abort = new AbortController();
+  const asked = Promise.withResolvers<Outcome>();
+  const end = (outcome: Outcome) => {
+    asked.resolve(outcome);
+    abort.abort();
+  };
+  const progress = { step: "starting", node: undefined as HsyncNode | undefined };
+  const cancels = [
+    io.onStop(() => end({ code: ExitCode.OK })),
+    io.onReload(() => sinks.reopen()),
+  ];
+  const { deadlineSeconds } = config.run;
+  if (deadlineSeconds !== undefined) {
+    cancels.push(clock.after(deadlineSeconds * 1000, () => end(deadlinePassed(deadlineSeconds, progress))));
+  }
   try {
-    const node = await HsyncNode.start({ loaded, clock, random: new SystemRandom(), logger, errors });
+    if (config.log.printConfig) logSettings(loaded, logger.child("config"));
+    const node = await started({ loaded, clock, random: new SystemRandom(), logger, errors }, abort.signal, {
+      clock,
+      onStep: (what) => {
+        progress.step = what;
+      },
+    });
+    if (node === undefined) return finish(await asked.promise);
+    progress.node = node;
     let outcome: Outcome;
     try {
       announce(node, loaded, io);
-      outcome = await Promise.race([
-        stopping,
-        goalOf(node, loaded, io, begun, clock),
-        deadlineOf(node, loaded, clock),
-      ]);
+      outcome = await Promise.race([asked.promise, goalOf(node, loaded, io, begun, clock)]);
     } finally {
-      await stopWithin(node, clock);
+      await stopWithin(() => node.stop(), clock);
     }
-    if (outcome.error !== undefined) throw outcome.error;
-    return outcome.code;
+    return finish(outcome);
   } finally {
     for (const cancel of cancels) cancel();
     await sinks.close();
+  }
+}
+
+/** @throws {HsyncError} the outcome's error */
+function finish(outcome: Outcome): ExitCode {
+  if (outcome.error !== undefined) throw outcome.error;
+  return outcome.code;
+}
+
+/** The running node; undefined when the signal came first, and then nothing is left of it. */
+async function started(
+  options: NodeOptions,
+  signal: AbortSignal,
+  { clock, onStep }: { readonly clock: SystemClock; readonly onStep: (what: string) => void },
+): Promise<HsyncNode | undefined> {
+  const starting = HsyncNode.start({ ...options, signal, onStep });
+  const aborted = new Promise<void>((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  try {
+    await Promise.race([starting, aborted]);
+    if (!signal.aborted) return await starting;
+    // It notices at its next step; one that was through with starting is stopped like any other.
+    await stopWithin(async () => await (await starting).stop(), clock);
+    return undefined;
+  } catch (error) {
+    if (signal.aborted && isAbort(error)) return undefined;
+    throw error;
   }
 }
 
@@ -122,11 +165,19 @@ function goalOf(
   });
 }
 
-/** Resolves when `--deadline` passes: exit 1, saying what the node was waiting for. */
-async function deadlineOf(node: HsyncNode, loaded: LoadedConfig, clock: SystemClock): Promise<Outcome> {
-  const seconds = loaded.config.run.deadlineSeconds;
-  if (seconds === undefined) return await new Promise<never>(() => {});
-  await new Promise<void>((resolve) => void clock.after(seconds * 1000, resolve));
+/** What `--deadline` ends a run with: exit 1, saying what the node was waiting for. */
+function deadlinePassed(
+  seconds: number,
+  { step, node }: { readonly step: string; readonly node: HsyncNode | undefined },
+): Outcome {
+  const options = {
+    exitCode: ExitCode.RUNTIME,
+    hint: "run without --deadline to let it go on; what is stored stays",
+  };
+  if (node === undefined) {
+    const error = new HsyncError("DEADLINE", `not done after ${seconds} s: still ${step}`, options);
+    return { code: error.exitCode, error };
+  }
   const { sync, streams } = node.status();
   const why = sync.diagnosis[0]?.text ?? sync.waiting[0]?.what ?? `sync state ${sync.state}`;
   const error = new HsyncError(
@@ -134,15 +185,13 @@ async function deadlineOf(node: HsyncNode, loaded: LoadedConfig, clock: SystemCl
     `not done after ${seconds} s: at height ${sync.current.height} of ${
       sync.target?.height ?? "an unknown target"
     }, with ${streams.protocols[0]?.active ?? 0} streams; waiting for: ${why}`,
-    {
-      exitCode: ExitCode.RUNTIME,
-      hint: sync.diagnosis[0]?.hint ?? "run without --deadline to let it go on; what is stored stays",
-    },
+    { ...options, hint: sync.diagnosis[0]?.hint ?? options.hint },
   );
-  return { code: ExitCode.RUNTIME, error };
+  return { code: error.exitCode, error };
 }
 
-async function stopWithin(node: HsyncNode, clock: SystemClock): Promise<void> {
+/** Runs `stop` to its end. @throws {HsyncError} STOP_TIMEOUT when it takes longer than a clean stop may */
+async function stopWithin(stop: () => Promise<void>, clock: SystemClock): Promise<void> {
   let giveUp: (() => void) | undefined;
   const late = new Promise<never>((_, reject) => {
     giveUp = clock.after(STOP_LIMIT_MS, () =>
@@ -153,7 +202,7 @@ async function stopWithin(node: HsyncNode, clock: SystemClock): Promise<void> {
       ));
   });
   try {
-    await Promise.race([node.stop(), late]);
+    await Promise.race([stop(), late]);
   } finally {
     giveUp?.();
   }

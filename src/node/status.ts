@@ -38,6 +38,8 @@ export interface StatusSources {
   readonly head: Header;
   /** Undefined: the node serves only. */
   readonly sync: SyncStatus | undefined;
+  /** What a node that has not started yet is doing, since when (ms since 1970). */
+  readonly starting: { readonly what: string; readonly since: number } | undefined;
   readonly stopping: boolean;
   readonly traffic: TrafficMeter;
   readonly errors: RecentErrors;
@@ -47,6 +49,7 @@ export interface StatusSources {
 /** Findings about the host, which the pipeline cannot see. */
 function hostFindings(s: StatusSources): Diagnosis[] {
   const out: Diagnosis[] = [];
+  if (s.starting !== undefined) return out;
   const since = new Date(s.startedAt).toISOString();
   if (!s.loaded.config.sync.client) {
     out.push({
@@ -118,9 +121,9 @@ export function statusParts(s: StatusSources): StatusParts {
     shard: config.shard,
     listen: s.host.addresses,
     publicNetwork: config.network === "mainnet" || config.network === "testnet",
-    phase: s.stopping ? "stopping" : sync?.phase ?? "running",
+    phase: s.stopping ? "stopping" : s.starting !== undefined ? "starting" : sync?.phase ?? "running",
     stalled: sync?.stalled ?? false,
-    client: sync !== undefined,
+    client: config.sync.client,
     head: { height: head.number, hash: head.hash, epoch: s.head.epoch, time: Number(s.head.time) * 1000 },
     lowest: s.store.lowest(),
     startHeight: s.startHeight,
@@ -133,9 +136,12 @@ export function statusParts(s: StatusSources): StatusParts {
     growth: sync?.growth,
     bottleneck: sync?.bottleneck,
     assurance: { lowest, text: assuranceText(lowest) },
-    waiting: sync?.waiting ?? [],
+    waiting: s.starting !== undefined ? [s.starting] : sync?.waiting ?? [],
     diagnosis: [...hostFindings(s), ...sync?.diagnosis ?? []],
-    protocols: s.protocols.map((p) => protocolStatus(p, need, s.traffic.streams(p.topic))),
+    // The first is the node's own chain; the epoch protocol of a beacon node only serves.
+    protocols: s.protocols.map((p, i) =>
+      protocolStatus(p, i === 0 ? need : { min: 0, init: 0 }, s.traffic.streams(p.topic))
+    ),
     requests: requestsStatus(s.protocols, REQUEST_QUEUE_LIMIT),
     server: s.traffic.server(),
     p2p: {

@@ -11,7 +11,13 @@ import type { SyncConfig } from "../config/mod.ts";
 import { AnchorBook, type EvidenceSink } from "../consensus/mod.ts";
 import { type CertificateVerifier, createCertificateVerifier } from "../crypto/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
-import { type CertifiedStore, CertifyingVerifier, certifyOnOpen, requireAnchors } from "../sync/mod.ts";
+import {
+  type CertifiedStore,
+  CertifyingVerifier,
+  certifyOnOpen,
+  requireAnchors,
+  type StoreProgress,
+} from "../sync/mod.ts";
 
 export interface VerifierParts {
   readonly params: NetworkParams;
@@ -33,7 +39,7 @@ export interface Judge {
   /**
    * Makes sure that everything stored is certified. @throws {HsyncError} ANCHOR_BREACH (exit 11), CANCELLED, store errors
    */
-  prepare(signal?: AbortSignal): Promise<CertifiedStore>;
+  prepare(signal?: AbortSignal, onProgress?: (progress: StoreProgress) => void): Promise<CertifiedStore>;
   close(): Promise<void>;
 }
 
@@ -58,13 +64,14 @@ export function makeVerifier(parts: VerifierParts): Judge {
     verifier,
     certificates,
     anchors,
-    prepare: async (signal) => {
+    prepare: async (signal, onProgress) => {
       await requireAnchors(store, anchors);
       const begun = clock.monotonic();
       const result = await certifyOnOpen(store, params, certificates, {
         everyNth: config.staged.verifyHeaderBatchSize,
         anchors,
         ...(signal === undefined ? {} : { signal }),
+        ...(onProgress === undefined ? {} : { onProgress }),
       });
       if (result.raised > 0 || result.removed > 0) {
         logger.warn("blocks that were stored without certificates have been checked", {

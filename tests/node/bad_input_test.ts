@@ -147,7 +147,7 @@ Deno.test("a second process on one store, and one on a port in use, are told so 
 Deno.test("a deadline that passes is exit code 1 and says what was waited for", async () => {
   const dir = await Deno.makeTempDir();
   try {
-    const end = await hsync(["run", ...localFlags(dir, ["--exit-when-synced", "--deadline", "1"])]);
+    const end = await hsync(["run", ...localFlags(dir, ["--exit-when-synced", "--deadline", "4"])]);
     assert.equal(end.code, 1);
     assert.match(oneErrorLine(end.stderr), /waiting for: .*boot node/);
   } finally {

@@ -58,3 +58,12 @@ export {
   fetchCheckpoint,
   servesHistory,
 } from "./checkpoint.ts";
+export { type CertifiedHead, certifiedHead, type HeadDocument, headJson } from "./light/certified_head.ts";
+export { LightClient, type LightClientOptions, type LightEvent } from "./light/light_client.ts";
+export {
+  type LightRefusal,
+  type LightState,
+  type LightStatus,
+  type LightStatusDocument,
+  lightStatusJson,
+} from "./light/light_status.ts";

@@ -47,6 +47,7 @@ export class EpochChain {
   #origin: EpochOrigin = "genesis";
   #first = 0;
   #headTime: bigint | undefined;
+  #baseTime: bigint | undefined;
 
   private constructor(options: EpochChainOptions) {
     this.params = options.params;
@@ -100,7 +101,10 @@ export class EpochChain {
       this.#hashes.length = 0;
       this.#epochs.clear();
       this.#begin("genesis", 0);
-    } else this.#headTime = decodeBlock(block.bytes).header.time;
+    } else {
+      this.#headTime = decodeBlock(block.bytes).header.time;
+      this.#baseTime = (await this.header(first))?.time;
+    }
   }
 
   #begin(origin: EpochOrigin, first: number): void {
@@ -131,6 +135,10 @@ export class EpochChain {
   /** Seconds since 1970 in the newest block's header; undefined while there is none. */
   get headTime(): bigint | undefined {
     return this.#headTime;
+  }
+  /** The same of the oldest block: when a checkpoint is, how old that is. */
+  get baseTime(): bigint | undefined {
+    return this.#baseTime;
   }
   /** The newest epoch that is known to have begun: its committees are known, and no later ones. */
   get epoch(): number {
@@ -215,7 +223,10 @@ export class EpochChain {
   ): Promise<void> {
     const from = (blocks[0] as EpochBlock).epoch;
     await this.#store.append(blocks, origin);
-    if (this.length === 0) this.#begin(origin, from);
+    if (this.length === 0) {
+      this.#begin(origin, from);
+      this.#baseTime = blocks[0]?.time;
+    }
     for (const block of blocks) this.#remember(block.epoch, block.hash.slice());
     this.#headTime = blocks.at(-1)?.time;
     const to = this.head();

@@ -25,7 +25,7 @@ import { type Checkpoint, checkpointText, fetchCheckpoint } from "../checkpoint.
 import { Heights } from "../heights.ts";
 import { RateMeter } from "../rates.ts";
 import type { EpochChain } from "./epoch_chain.ts";
-import { EpochPeers } from "./epoch_peers.ts";
+import { endedAt, EpochPeers } from "./epoch_peers.ts";
 import { EpochSession } from "./epoch_session.ts";
 import type { EpochRefusal, EpochStatus } from "./epoch_status.ts";
 import { EpochVerifier } from "./epoch_verifier.ts";
@@ -104,6 +104,10 @@ export class EpochFollower {
         verifier,
         shardStateAt: (epoch) => chain.shardStateAt(epoch),
       }),
+      onLacking: (id) => {
+        this.#order.lacks(id, this.#now());
+        this.#heights.book.discredit(id, chain.head()?.number ?? 0);
+      },
       onAccepted: (count) => this.#accepted(count),
       onRefused: (refusal) => this.#onRefused(refusal),
     });
@@ -206,7 +210,6 @@ export class EpochFollower {
     }
     await this.#begin(signal);
     await this.#heights.refresh(this.#waiters.size > 0 ? HEIGHTS_URGENT_MS : HEIGHTS_FRESH_MS, signal);
-    this.#asked = true;
     const before = this.chain.length;
     const tried = new Set<string>();
     for (;;) {
@@ -224,6 +227,7 @@ export class EpochFollower {
       meter.inc("hmy_staged_stream_sync_num_epoch_sync", { ShardID: "0" });
       meter.observe("hmy_staged_stream_sync_num_blocks_inserted_epoch_sync", { ShardID: "0" }, added);
     }
+    this.#asked = true;
     this.#judgeWaiting();
     return true;
   }
@@ -279,8 +283,8 @@ export class EpochFollower {
   /** After a pass: is anything missing, and what? */
   #judgeWaiting(): void {
     const { peers } = this.#o;
-    const claimed = this.#claimed();
-    if (claimed === undefined || claimed < this.chain.epoch) this.#waiting = undefined;
+    const target = this.#target();
+    if (target === undefined || target < this.chain.epoch) this.#waiting = undefined;
     else {
       this.#waits(
         `the end of epoch ${this.chain.epoch} of the beacon chain: ${peers.streams().length} streams, ` +
@@ -292,23 +296,33 @@ export class EpochFollower {
   #waits(what: string): void {
     if (this.#waiting?.what !== what) this.#waiting = { what, since: this.#o.clock.now() };
   }
-  /** The newest epoch that anybody says has ended, whether he gives its block or not. */
-  #claimed(): number | undefined {
-    return new EpochPeers(this.chain.params.schedule).target(this.#o.peers.streams(), this.#now());
+  /** The newest epoch that has ended as far as peers say: one among several can neither raise nor lower it. */
+  #target(): number | undefined {
+    const estimate = this.#heights.estimate();
+    return estimate === undefined ? undefined : endedAt(this.chain.params.schedule, estimate.height);
+  }
+  /** True when everybody was asked and neither most peers nor anyone who has delivered before claims more. */
+  #caughtUp(): boolean {
+    const target = this.#target();
+    if (!this.#asked || target === undefined || target >= this.chain.epoch) return false;
+    const { schedule } = this.chain.params;
+    return this.#o.peers.streams().every((stream) =>
+      !this.#order.hasDelivered(stream.id) || endedAt(schedule, stream.height ?? 0) < this.chain.epoch
+    );
   }
 
   status(): EpochStatus {
     const { chain } = this;
     const streams = this.#o.peers.streams();
-    const target = this.#claimed();
     return {
       origin: chain.origin,
       base: chain.base(),
+      baseTime: msOf(chain.baseTime),
       head: chain.head(),
-      headTime: chain.headTime === undefined ? undefined : Number(chain.headTime) * 1000,
+      headTime: msOf(chain.headTime),
       epoch: chain.epoch,
-      target,
-      caughtUp: this.#asked && target !== undefined && target < chain.epoch,
+      target: this.#target(),
+      caughtUp: this.#caughtUp(),
       streams: streams.length,
       delivering: streams.filter((stream) => this.#order.hasDelivered(stream.id)).length,
       rate: this.#rate.minute(this.#now()),
@@ -317,4 +331,8 @@ export class EpochFollower {
       failed: this.#failed?.message,
     };
   }
+}
+
+function msOf(seconds: bigint | undefined): number | undefined {
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
 }

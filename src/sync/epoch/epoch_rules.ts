@@ -9,6 +9,7 @@ import { HsyncError, to0x } from "../../base/mod.ts";
 import {
   type Block,
   decodeShardState,
+  type Header,
   type NetworkParams,
   nextEpoch,
   type ShardState,
@@ -78,22 +79,37 @@ export function checkEpochEnd(
   } catch (cause) {
     throw refused(block, epoch, "HEADER_SHARD_STATE_FORM", "its committees do not decode", cause);
   }
-  const serves = nextEpoch(header, state, params);
+  const breach = parentlessBreach(header, state, params);
+  if (breach !== undefined) throw refused(block, epoch, breach.code, breach.why);
+  return { state, serves: nextEpoch(header, state, params) };
+}
+
+/**
+ * The first rejecting rule that a header breaks by itself.
+ *
+ * @param state its ShardState decoded; undefined when it has none.
+ * @returns the error code and what is wrong, or undefined.
+ */
+export function parentlessBreach(
+  header: Header,
+  state: ShardState | undefined,
+  params: NetworkParams,
+): { readonly code: string; readonly why: string } | undefined {
   const context = {
     params,
     // No rule of the list looks at the parent.
     parent: header,
     header,
-    expectedEpoch: epoch,
+    expectedEpoch: header.epoch,
     state,
-    stateEpoch: serves,
+    stateEpoch: state === undefined ? undefined : nextEpoch(header, state, params),
     now: undefined,
   };
   for (const rule of RULES) {
     const why = rule.broken(context);
-    if (why !== undefined) throw refused(block, epoch, `HEADER_${rule.id}`, why);
+    if (why !== undefined) return { code: `HEADER_${rule.id}`, why };
   }
-  return { state, serves };
+  return undefined;
 }
 
 /**

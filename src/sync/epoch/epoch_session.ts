@@ -24,7 +24,7 @@ import type { EpochVerifier } from "./epoch_verifier.ts";
 
 /** Blocks of a request (sync-protocol.md §6.2). */
 const WINDOW = 10;
-const ASK_TIMEOUT_MS = 30_000;
+const ASK_TIMEOUT_MS = 15_000;
 /** A window that takes longer sends us to another peer, if there is one. */
 const SLOW_MS = 10_000;
 
@@ -36,6 +36,8 @@ export interface EpochSessionOptions {
   readonly verifier: EpochVerifier;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The peer did not give what its height says it has, or gave something else. */
+  readonly onLacking: (id: string) => void;
   readonly onAccepted: (count: number) => void;
   readonly onRefused: (refusal: EpochRefusal) => void;
 }
@@ -120,7 +122,7 @@ export class EpochSession {
     window: Window,
     signal: AbortSignal,
   ): Promise<{ readonly blocks: readonly DeliveredBlock[]; readonly ms: number }> {
-    const { chain, order, clock } = this.#o;
+    const { chain, order, onLacking } = this.#o;
     let answer: Answer<DeliveredBlock[]>;
     try {
       answer = await window.answer;
@@ -133,7 +135,7 @@ export class EpochSession {
     const blocks = answer.value.filter(({ block }, i) =>
       block.number === chain.params.schedule.lastBlock(window.first + i)
     );
-    if (blocks.length === 0) order.lacks(id, clock.monotonic());
+    if (blocks.length === 0) onLacking(id);
     else order.delivered(id, blocks.length, answer.ms);
     return { blocks, ms: answer.ms };
   }
@@ -142,9 +144,8 @@ export class EpochSession {
     return order.candidates(peers.streams(), chain.epoch, clock.monotonic()).some((other) => other !== id);
   }
   #lacks(id: string, error: HsyncError): void {
-    const { order, clock, logger } = this.#o;
-    order.lacks(id, clock.monotonic());
-    logger.debug("a peer gave no epoch blocks", { peer: id, code: error.code, error });
+    this.#o.onLacking(id);
+    this.#o.logger.debug("a peer gave no epoch blocks", { peer: id, code: error.code, error });
   }
 
   /** Verifies and stores. @returns false when this peer should not be asked on. */
@@ -172,7 +173,7 @@ export class EpochSession {
         at: clock.now(),
       });
       peers.report(id, "DATA", "invalid_blocks", refusal.message);
-      this.#o.order.lacks(id, clock.monotonic());
+      this.#o.onLacking(id);
       return false;
     }
     return true;

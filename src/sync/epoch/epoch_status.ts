@@ -21,6 +21,8 @@ export interface EpochStatus {
   readonly origin: EpochOrigin;
   /** The oldest block that is kept. */
   readonly base: EpochPoint | undefined;
+  /** Time in its header. */
+  readonly baseTime: number | undefined;
   /** The newest certified block. */
   readonly head: EpochPoint | undefined;
   /** Time in its header. */

@@ -1,0 +1,401 @@
+/**
+ * Light mode: the epoch chain, and the newest certified header of one shard. Nothing else is kept.
+ *
+ * Why it exists: "what is the head, and who says so?" needs one certificate per epoch and one for the head. What must stay true: a
+ * head is announced only after its certificate verified under a committee that the beacon chain elected; it never moves
+ * backwards; whoever sent a bad certificate is blamed alone, whoever claims a height and cannot show it is disbelieved for a
+ * while; two certified headers that exclude each other stop it.
+ */
+import {
+  asHsyncError,
+  type Cancel,
+  type Clock,
+  Emitter,
+  equalBytes,
+  type HsyncError,
+  isAbort,
+  type Listener,
+  type Logger,
+  LruMap,
+  Signal,
+} from "../../base/mod.ts";
+import {
+  type CommitSig,
+  decodeBlock,
+  type Header,
+  type NetworkParams,
+  splitCommitSig,
+} from "../../chain/mod.ts";
+import {
+  type AnchorBook,
+  type BatchVerifier,
+  ConflictingCertificates,
+  type ConflictSide,
+} from "../../consensus/mod.ts";
+import type { PeerSource } from "../../stream/mod.ts";
+import { AnchorProbe } from "../anchor_probe.ts";
+import type { Checkpoint } from "../checkpoint.ts";
+import type { EpochFollower } from "../epoch/epoch_follower.ts";
+import type { RecordTable } from "../epoch/record_store.ts";
+import { Heights } from "../heights.ts";
+import { type CertifiedHead, certifiedHead, decodeHead, encodeHead } from "./certified_head.ts";
+import { HeadJudge } from "./head_judge.ts";
+import type { LightRefusal, LightState, LightStatus } from "./light_status.ts";
+
+const RECORD = "light/head";
+/** About the network's block time, ms. */
+const POLL_MS = 2_000;
+const ASK_TIMEOUT_MS = 10_000;
+/** Peers that are asked for their newest block at once. */
+const WIDTH = 4;
+/** A target counts as named just now up to this age, ms. */
+const TARGET_FRESH_MS = 10_000;
+const MAX_BACKOFF_MS = 30_000;
+
+export interface LightClientOptions {
+  readonly params: NetworkParams;
+  readonly shardId: number;
+  /** Streams of `sync` of the shard. */
+  readonly peers: PeerSource;
+  /** Started and stopped by the light client. */
+  readonly epochs: EpochFollower;
+  readonly verifier: BatchVerifier;
+  readonly anchors: AnchorBook;
+  /** Where the head outlives the process. */
+  readonly records: RecordTable;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The beacon's checkpoint, for the status. */
+  readonly checkpoint?: Checkpoint;
+  readonly pollMs?: number;
+}
+
+export type LightEvent =
+  /** A newer certified head. */
+  | { readonly type: "head"; readonly head: CertifiedHead }
+  /** The certified head is where peers say that the chain ends. Once for each head. */
+  | { readonly type: "synced"; readonly head: CertifiedHead }
+  | { readonly type: "refused"; readonly refusal: LightRefusal }
+  | { readonly type: "progress" }
+  /** It cannot go on; the error carries the exit code. */
+  | { readonly type: "failed"; readonly error: HsyncError };
+
+/** What a peer showed, certified. */
+interface Shown {
+  readonly header: Header;
+  readonly head: CertifiedHead;
+  readonly from: string | undefined;
+}
+
+export class LightClient {
+  readonly #o: LightClientOptions;
+  readonly #events = new Emitter<LightEvent>();
+  readonly #wake = new Signal();
+  readonly #stop = new AbortController();
+  readonly #heights: Heights;
+  readonly #probe: AnchorProbe;
+  readonly #judge: HeadJudge;
+  /** Peers that did not give their newest block: those are asked for the one before, which has its certificate above it. */
+  readonly #shy = new LruMap<string, true>(512);
+  #head: CertifiedHead | undefined;
+  /** The header behind `#head`; undefined when that was read from the store. */
+  #shown: Shown | undefined;
+  #syncedAt: number | undefined;
+  #refused: LightRefusal | undefined;
+  #failed: HsyncError | undefined;
+  #waiting: { what: string; since: number } | undefined;
+  #failures = 0;
+  #cancels: Cancel[] = [];
+  #loop: Promise<void> | undefined;
+
+  constructor(options: LightClientOptions) {
+    const { peers, anchors, shardId, clock } = options;
+    this.#o = options;
+    const logger = options.logger.child("light");
+    this.#heights = new Heights({ peers, clock, logger, minPeers: 2, stopAt: undefined });
+    this.#probe = new AnchorProbe(peers, anchors, shardId);
+    this.#judge = new HeadJudge(options);
+    this.#events.onError = (error) => logger.error("a listener of light mode failed", { error });
+  }
+
+  /** Adds a listener; the result removes it. */
+  on(listener: Listener<LightEvent>): Cancel {
+    return this.#events.on(listener);
+  }
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+  /** Ends every request; harmless when repeated. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#wake.raise();
+    await this.#loop;
+  }
+  /** The newest certified head. */
+  get head(): CertifiedHead | undefined {
+    return this.#head;
+  }
+
+  async #run(): Promise<void> {
+    const { epochs, peers, clock, pollMs = POLL_MS } = this.#o;
+    const { signal } = this.#stop;
+    this.#cancels = [
+      epochs.on((event) => {
+        if (event.type === "failed") this.#fail(event.error);
+        else this.#events.emit({ type: "progress" });
+        this.#wake.raise();
+      }),
+      peers.on((event) => {
+        if (event.type !== "height" || event.height > (this.#head?.number ?? 0)) this.#wake.raise();
+      }),
+    ];
+    try {
+      this.#heights.start();
+      await this.#load();
+      epochs.start();
+      while (!signal.aborted && this.#failed === undefined) {
+        let wait = pollMs;
+        try {
+          await this.#turn(signal);
+          this.#failures = 0;
+        } catch (cause) {
+          if (isAbort(cause)) break;
+          wait = this.#onError(asHsyncError(cause));
+        }
+        if (this.#failed === undefined) await this.#wake.wait(clock, wait, signal);
+      }
+    } catch (error) {
+      if (!isAbort(error)) this.#fail(asHsyncError(error));
+    } finally {
+      for (const cancel of this.#cancels.splice(0)) cancel();
+      await Promise.all([epochs.stop(), this.#heights.stop()]);
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { records, shardId, anchors, params, logger } = this.#o;
+    const bytes = await records.record(RECORD);
+    const head = bytes === undefined ? undefined : decodeHead(bytes);
+    if (head === undefined || head.shardId !== shardId) return;
+    const { kind } = anchors.verdict(shardId, head.number, head.hash);
+    const misplaced = shardId === 0 && params.schedule.epochOf(head.number) !== head.epoch;
+    if (kind === "bad" || kind === "conflict" || misplaced) {
+      logger.warn("the stored head does not belong to this chain and is dropped", { number: head.number });
+      return;
+    }
+    this.#head = head;
+  }
+
+  /** What follows from an error that no peer is to blame for. @returns ms to wait. */
+  #onError(error: HsyncError): number {
+    if (error.exitCode !== 1) {
+      this.#fail(error);
+      return 0;
+    }
+    const wait = Math.min(MAX_BACKOFF_MS, 1_000 * 2 ** Math.min(10, this.#failures++));
+    this.#waits(error.message);
+    this.#o.logger.warn("light mode met an error", { code: error.code, error, retryInMs: wait });
+    return wait;
+  }
+  #fail(error: HsyncError): void {
+    if (this.#failed !== undefined) return;
+    this.#failed = error;
+    this.#o.logger.error("light mode cannot go on", { code: error.code, error });
+    this.#events.emit({ type: "failed", error });
+  }
+  #waits(what: string): void {
+    if (this.#waiting?.what !== what) this.#waiting = { what, since: this.#o.clock.now() };
+  }
+
+  /** Asks for heights, and for the block of whoever claims a greater one than ours. */
+  async #turn(signal: AbortSignal): Promise<void> {
+    const { peers, epochs, shardId, pollMs = POLL_MS } = this.#o;
+    await this.#adoptEpochEnd();
+    if (peers.streams().length === 0) {
+      this.#waits(`a stream of shard ${shardId}`);
+      peers.wantPeers("no stream for the newest header");
+      return;
+    }
+    await this.#heights.refresh(pollMs * 0.9, signal);
+    // While the newest epoch is not known, a committee of the past could pass for the present one.
+    if (!epochs.status().caughtUp) {
+      this.#waits(epochs.status().waiting?.what ?? "the newest epoch of the beacon chain");
+      epochs.trigger();
+      return;
+    }
+    const claims = this.#claims();
+    for (let i = 0; i < claims.length; i += WIDTH) {
+      if (await this.#seek(claims.slice(i, i + WIDTH), signal)) break;
+    }
+    if (this.#head === undefined) {
+      this.#waits(epochs.status().waiting?.what ?? "a header that can be certified");
+    } else this.#waiting = undefined;
+    this.#announce();
+  }
+
+  /** Those who claim more than we have, highest first. */
+  #claims(): Array<{ readonly id: string; readonly height: number }> {
+    const above = this.#head?.number ?? 0;
+    return this.#o.peers.streams().filter((stream) => !stream.suspended)
+      .map((stream) => ({ id: stream.id, height: this.#heights.book.effective(stream.id) ?? 0 }))
+      .filter(({ id, height }) => height - (this.#shy.has(id) ? 1 : 0) > above)
+      .sort((a, b) => b.height - a.height);
+  }
+
+  /** Asks several at once; the first good answer counts, the others are let go. @returns true when the head moved. */
+  async #seek(
+    claims: ReadonlyArray<{ readonly id: string; readonly height: number }>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const enough = new AbortController();
+    const both = AbortSignal.any([signal, enough.signal]);
+    let moved = false;
+    let failure: unknown;
+    await Promise.all(claims.map(async ({ id, height }) => {
+      try {
+        if (!await this.#try(id, height, both)) return;
+        moved = true;
+        enough.abort();
+      } catch (error) {
+        if (!isAbort(error) || signal.aborted) failure ??= error;
+      }
+    }));
+    if (failure !== undefined) throw failure;
+    return moved;
+  }
+
+  /** Asks a peer for the block that it says is its newest. @returns true when that moved the head. */
+  async #try(id: string, height: number, signal: AbortSignal): Promise<boolean> {
+    const stream = this.#o.peers.streams().find((s) => s.id === id);
+    if (stream === undefined) return false;
+    const shy = this.#shy.has(id);
+    const delivered = await this.#ask(id, async () => {
+      if (!await this.#probe.passes(stream, signal)) return undefined;
+      const number = shy ? height - 1 : height;
+      const answer = await this.#o.peers.client.getBlocksByNumber([number], {
+        priority: "high",
+        whitelist: new Set([id]),
+        timeoutMs: ASK_TIMEOUT_MS,
+        signal,
+      });
+      return answer.value[0];
+    }, signal);
+    if (delivered === undefined) {
+      if (!shy) this.#shy.set(id, true);
+      else this.#heights.book.discredit(id, this.#head?.number ?? 0);
+      return false;
+    }
+    const verdict = await this.#judge.judge(delivered, signal);
+    if (verdict.kind === "certified") return await this.#take({ ...verdict, from: id });
+    this.#refuse(id, delivered.block.header, verdict.error);
+    return false;
+  }
+  /** What a peer answers; undefined for any failure but our own abort, since the stream layer has dealt with it. */
+  async #ask<T>(id: string, job: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+    try {
+      return await job();
+    } catch (error) {
+      if (signal.aborted) throw error;
+      this.#o.logger.debug("a peer did not give its newest block", { peer: id, error: asHsyncError(error) });
+      return undefined;
+    }
+  }
+
+  #refuse(id: string, header: Header, error: HsyncError): void {
+    const { peers, clock, logger } = this.#o;
+    const { number } = header;
+    const refusal = { number, code: error.code, text: error.message, from: id, at: clock.now() };
+    this.#refused = refusal;
+    logger.warn("a header was refused", { code: error.code, peer: id, text: error.message });
+    this.#events.emit({ type: "refused", refusal });
+    if (error.fault === "DATA") peers.report(id, "DATA", "invalid_blocks", error.message);
+    else this.#heights.book.discredit(id, this.#head?.number ?? 0);
+  }
+
+  /** Makes a certified header the head, unless there is a newer one. @throws {HsyncError} CONFLICTING_CERTIFICATES. */
+  async #take(shown: Shown): Promise<boolean> {
+    const { header, head } = shown;
+    const known = this.#shown;
+    if (known !== undefined && header.number === known.header.number + 1) this.#mustFit(known, shown);
+    if (header.number <= (this.#head?.number ?? -1)) return false;
+    this.#head = head;
+    this.#shown = shown;
+    if (this.#refused !== undefined && this.#refused.number <= head.number) this.#refused = undefined;
+    await this.#o.records.putRecord(RECORD, encodeHead(head));
+    this.#events.emit({ type: "head", head });
+    return true;
+  }
+  /** Neighbours must be parent and child: else one committee has certified two blocks of one height. */
+  #mustFit(known: Shown, shown: Shown): void {
+    if (equalBytes(shown.header.parentHash, known.header.hash)) return;
+    const side = ({ header, head, from }: Shown, hash: Uint8Array): ConflictSide => ({
+      hash,
+      header,
+      certificate: head.certificate,
+      streamId: from,
+    });
+    throw new ConflictingCertificates({
+      network: this.#o.params.name,
+      shardId: this.#o.shardId,
+      number: known.header.number,
+      ours: side(known, known.header.hash),
+      theirs: side(shown, shown.header.parentHash),
+      foundAt: this.#o.clock.now(),
+    });
+  }
+
+  /** On the beacon chain the end of an epoch is a certified header too. */
+  async #adoptEpochEnd(): Promise<void> {
+    const { epochs, shardId } = this.#o;
+    const end = epochs.chain.head();
+    if (shardId !== 0 || end === undefined || end.number <= (this.#head?.number ?? -1)) return;
+    const stored = await epochs.chain.block(end.epoch);
+    if (stored?.commitSig === undefined) return;
+    const certificate: CommitSig = splitCommitSig(stored.commitSig);
+    const { committee } = await epochs.chain.committees.committee(end.epoch, 0);
+    const { header } = decodeBlock(stored.bytes);
+    const tally = committee.quorum.tally(certificate.bitmap);
+    await this.#take({ header, head: certifiedHead(header, certificate, committee, tally), from: undefined });
+  }
+
+  #isSynced(): boolean {
+    const target = this.#heights.estimate();
+    const { caughtUp } = this.#o.epochs.status();
+    // The newest block may have no certificate yet; its parent's is in its header.
+    return this.#head !== undefined && caughtUp && target !== undefined &&
+      this.#head.number >= target.height - 1 &&
+      this.#o.clock.now() - target.asOf <= TARGET_FRESH_MS;
+  }
+  #announce(): void {
+    const head = this.#head;
+    if (head === undefined || this.#syncedAt === head.number || !this.#isSynced()) return;
+    this.#syncedAt = head.number;
+    this.#events.emit({ type: "synced", head });
+  }
+
+  #state(): LightState {
+    const { epochs, peers } = this.#o;
+    if (this.#failed !== undefined) return "failed";
+    if (peers.streams().length === 0) return "waitingForStreams";
+    if (!epochs.status().caughtUp) return "epochs";
+    return this.#isSynced() ? "synced" : "seeking";
+  }
+  status(): LightStatus {
+    const { params, shardId, peers, epochs, checkpoint, clock } = this.#o;
+    const estimate = this.#heights.estimate();
+    return {
+      network: params.name,
+      shardId,
+      state: this.#state(),
+      head: this.#head,
+      target: estimate === undefined ? undefined : { height: estimate.height, asOf: estimate.asOf },
+      streams: peers.streams().length,
+      epochs: epochs.status(),
+      checkpoint,
+      refused: this.#refused,
+      waiting: this.#waiting,
+      failed: this.#failed?.message,
+      now: clock.now(),
+    };
+  }
+}

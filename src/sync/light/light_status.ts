@@ -1,0 +1,156 @@
+/**
+ * What light mode answers: the certified head, its age, who signed it, and how far the epochs are known.
+ *
+ * Why it exists: `/status`, the JSON output and the end of a run show the same document. What must stay true: what is
+ * unknown is null; nothing is called certified that is not.
+ */
+import { to0x } from "../../base/mod.ts";
+import { type Checkpoint, checkpointAge, checkpointText } from "../checkpoint.ts";
+import type { EpochRefusal, EpochStatus } from "../epoch/epoch_status.ts";
+import type { EpochPoint } from "../epoch/types.ts";
+import { type CertifiedHead, type HeadDocument, headJson } from "./certified_head.ts";
+
+export const LIGHT_STATES = ["waitingForStreams", "epochs", "seeking", "synced", "failed"] as const;
+/**
+ * `epochs`: the epoch chain is behind; `seeking`: it is not, but no fresh head is certified; `synced`: the certified head is
+ * where peers say that the chain ends.
+ */
+export type LightState = typeof LIGHT_STATES[number];
+
+/** A header that was not accepted. */
+export interface LightRefusal {
+  readonly number: number;
+  readonly code: string;
+  readonly text: string;
+  /** Peer id text of the sender. */
+  readonly from: string;
+  /** ms since 1970. */
+  readonly at: number;
+}
+
+export interface LightStatus {
+  readonly network: string;
+  readonly shardId: number;
+  readonly state: LightState;
+  readonly head: CertifiedHead | undefined;
+  /** Where peers say that the chain ends, and ms since 1970 of the oldest claim that carries it. */
+  readonly target: { readonly height: number; readonly asOf: number } | undefined;
+  readonly streams: number;
+  readonly epochs: EpochStatus;
+  /** The checkpoint that was begun at. */
+  readonly checkpoint: Checkpoint | undefined;
+  readonly refused: LightRefusal | undefined;
+  /** What it waits for, and since when (ms since 1970). */
+  readonly waiting: { readonly what: string; readonly since: number } | undefined;
+  readonly failed: string | undefined;
+  /** ms since 1970. */
+  readonly now: number;
+}
+
+interface WaitDocument {
+  readonly what: string;
+  /** ISO 8601. */
+  readonly since: string;
+}
+interface RefusalDocument {
+  readonly number: number;
+  readonly epoch?: number;
+  readonly code: string;
+  readonly text: string;
+  /** Peer id text. */
+  readonly from: string;
+  readonly at: string;
+}
+interface PointDocument {
+  readonly epoch: number;
+  readonly number: number;
+  readonly hash: string;
+}
+
+/** The status of light mode as plain JSON; names are a promise to scripts, `null` means unknown or none. */
+export interface LightStatusDocument {
+  readonly schema: 1;
+  readonly time: string;
+  readonly network: string;
+  readonly shard: number;
+  readonly state: LightState;
+  readonly synced: boolean;
+  readonly head: HeadDocument | null;
+  readonly target: { readonly height: number; readonly asOf: string } | null;
+  readonly streams: number;
+  readonly epochChain: {
+    readonly origin: EpochStatus["origin"];
+    readonly base: PointDocument | null;
+    readonly head: PointDocument | null;
+    /** The newest epoch whose committees are known. */
+    readonly epoch: number;
+    /** The newest epoch that peers say has ended. */
+    readonly endedEpoch: number | null;
+    readonly caughtUp: boolean;
+    readonly streams: number;
+    readonly delivering: number;
+    readonly epochsPerSecond: number;
+    readonly waiting: WaitDocument | null;
+    readonly refused: RefusalDocument | null;
+    readonly failed: string | null;
+  };
+  readonly checkpoint:
+    | { readonly given: string | null; readonly ageDays: number | null; readonly old: boolean | null }
+    | null;
+  readonly refused: RefusalDocument | null;
+  readonly waiting: WaitDocument | null;
+  readonly failed: string | null;
+}
+
+function pointJson(point: EpochPoint | undefined): PointDocument | null {
+  return point === undefined ? null : { epoch: point.epoch, number: point.number, hash: to0x(point.hash) };
+}
+function waitJson(waiting: LightStatus["waiting"]): WaitDocument | null {
+  return waiting === undefined ? null : { what: waiting.what, since: new Date(waiting.since).toISOString() };
+}
+function refusalJson(refusal: LightRefusal | EpochRefusal | undefined): RefusalDocument | null {
+  return refusal === undefined ? null : { ...refusal, at: new Date(refusal.at).toISOString() };
+}
+
+/** The status as plain JSON. */
+export function lightStatusJson(status: LightStatus): LightStatusDocument {
+  const { epochs, head, target, checkpoint, now } = status;
+  const age = epochs.origin === "checkpoint" && epochs.baseTime !== undefined
+    ? checkpointAge(BigInt(Math.floor(epochs.baseTime / 1000)), now)
+    : undefined;
+  return {
+    schema: 1,
+    time: new Date(now).toISOString(),
+    network: status.network,
+    shard: status.shardId,
+    state: status.state,
+    synced: status.state === "synced",
+    head: head === undefined ? null : headJson(head, now),
+    target: target === undefined
+      ? null
+      : { height: target.height, asOf: new Date(target.asOf).toISOString() },
+    streams: status.streams,
+    epochChain: {
+      origin: epochs.origin,
+      base: pointJson(epochs.base),
+      head: pointJson(epochs.head),
+      epoch: epochs.epoch,
+      endedEpoch: epochs.target ?? null,
+      caughtUp: epochs.caughtUp,
+      streams: epochs.streams,
+      delivering: epochs.delivering,
+      epochsPerSecond: Math.round(epochs.rate * 10) / 10,
+      waiting: waitJson(epochs.waiting),
+      refused: refusalJson(epochs.refused),
+      failed: epochs.failed ?? null,
+    },
+    checkpoint: checkpoint === undefined && age === undefined ? null : {
+      given: checkpoint === undefined ? null : checkpointText(checkpoint),
+      ageDays: age?.days ?? null,
+      old: age?.old ?? null,
+    },
+    refused: refusalJson(status.refused),
+    waiting: waitJson(status.waiting),
+    failed: status.failed ?? null,
+  };
+}

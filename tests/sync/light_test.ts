@@ -1,0 +1,374 @@
+/** Light mode: the certified head of a shard out of the epoch chain, from honest peers and in spite of the others. */
+import assert from "node:assert/strict";
+import { equalBytes, fromHex, HsyncError, to0x } from "../../src/base/mod.ts";
+import { networkParams, parseAddress } from "../../src/chain/mod.ts";
+import type { DeliveredBlock } from "../../src/stream/mod.ts";
+import { decodeHead, encodeHead } from "../../src/sync/light/certified_head.ts";
+import { lightStatusJson } from "../../src/sync/light/light_status.ts";
+import { ChainBuilder, forgeNext, type Forgery, type TestNetwork } from "../builder/mod.ts";
+import { delivered, signedNetwork } from "./support/certified.ts";
+import { recordedChain } from "./support/chains.ts";
+import { fullNode, headersOnly, MemoryRecords } from "./support/epoch_world.ts";
+import { LightRig } from "./support/light_rig.ts";
+
+const SEED = 77;
+const beacon = recordedChain(0).blocks;
+const shard1 = recordedChain(1).blocks;
+const { schedule } = networkParams("localnet");
+/** A height of the beacon chain in the epoch in which the recording of shard 1 ends. */
+const WHEN_SHARD_1_ENDS = 270;
+
+function blockOf(blocks: readonly DeliveredBlock[], number: number): DeliveredBlock {
+  const block = blocks[number];
+  assert.ok(block !== undefined, `no block ${number}`);
+  return block;
+}
+
+Deno.test("the recorded head of the beacon chain is reached with one certificate an epoch and one for the head", async () => {
+  const rig = await LightRig.start({ shardId: 0, at: blockOf(beacon, 426) });
+  rig.beacon.add("b1", fullNode(beacon));
+  rig.shard.add("s1", fullNode(beacon));
+  rig.shard.add("s2", fullNode(beacon));
+  await rig.until(() => rig.seen("synced").length > 0);
+  const json = lightStatusJson(rig.light.status());
+  await rig.stop();
+  assert.equal(json.state, "synced");
+  assert.equal(json.head?.number, 426);
+  assert.equal(json.head?.hash, to0x(blockOf(beacon, 426).block.hash));
+  assert.equal(json.head?.epoch, 27);
+  assert.ok((json.head?.ageSeconds ?? 99) < 60);
+  const certificate = json.head?.certificate;
+  assert.ok(certificate !== undefined);
+  assert.equal(certificate.quorum, "stake");
+  assert.ok(Number(certificate.votingPower) > 2 / 3 && Number(certificate.votingPower) <= 1);
+  assert.equal(certificate.addresses.length, certificate.signers);
+  assert.ok(certificate.signers <= certificate.slots);
+  for (const address of certificate.addresses) assert.equal(parseAddress(address).length, 20);
+  const sig = blockOf(beacon, 426).commitSig;
+  assert.equal(certificate.signature, to0x(sig.subarray(0, 96)));
+  assert.equal(certificate.bitmap, to0x(sig.subarray(96)));
+  assert.deepEqual(json.epochChain.head, {
+    epoch: 26,
+    number: 420,
+    hash: to0x(blockOf(beacon, 420).block.hash),
+  });
+  assert.equal(json.checkpoint, null);
+  // Nothing is fetched but ends of epochs and heads.
+  assert.equal(rig.beacon.count("b1"), 3);
+  assert.ok(rig.shard.count("s1") + rig.shard.count("s2") <= 4);
+  assert.deepEqual([...rig.shard.reports, ...rig.beacon.reports], []);
+});
+
+Deno.test("the recorded head of shard 1 is certified by the committee that the beacon chain elected", async () => {
+  const rig = await LightRig.start({ shardId: 1, at: blockOf(shard1, 255) });
+  rig.beacon.add("headers", headersOnly(beacon, schedule));
+  rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
+  rig.shard.add("s1", fullNode(shard1));
+  await rig.untilHead(255);
+  await rig.stop();
+  const head = rig.light.head;
+  assert.equal(head?.shardId, 1);
+  assert.ok(equalBytes(head?.hash ?? new Uint8Array(), blockOf(shard1, 255).block.hash));
+  assert.deepEqual(rig.shard.reports, []);
+});
+
+Deno.test("a shard that stands still in an epoch long gone has no head, and its peers are not blamed", async () => {
+  const rig = await LightRig.start({ shardId: 1, at: blockOf(beacon, 426) });
+  rig.beacon.add("b1", fullNode(beacon));
+  rig.shard.add("s1", fullNode(shard1));
+  await rig.until(() => rig.seen("refused").length > 0);
+  await rig.clock.advance(60_000);
+  const json = lightStatusJson(rig.light.status());
+  await rig.stop();
+  assert.equal(rig.light.head, undefined);
+  assert.notEqual(json.state, "synced");
+  assert.equal(json.refused?.code, "LIGHT_OLD_COMMITTEE");
+  assert.match(json.refused?.text ?? "", /its epoch is 17, the beacon chain is in epoch 27/);
+  assert.deepEqual(rig.shard.reports, []);
+  assert.ok(rig.shard.count("s1") <= 6, "it is not asked over and over");
+});
+
+/** A network of short epochs that signs, and its two chains. */
+function built(epochs: number, epochLength = 6): {
+  readonly network: TestNetwork;
+  readonly beacon: DeliveredBlock[];
+  readonly shard: ChainBuilder;
+  readonly blocks: DeliveredBlock[];
+} {
+  const network = signedNetwork({ seed: SEED, epochLength });
+  const chain = (shardId: number) => {
+    const builder = ChainBuilder.start(network, { shardId });
+    const blocks = [delivered(builder.head)];
+    while (builder.head.block.header.epoch < epochs) blocks.push(delivered(builder.next()));
+    return { builder, blocks };
+  };
+  const shard = chain(1);
+  return { network, beacon: chain(0).blocks, shard: shard.builder, blocks: shard.blocks };
+}
+
+Deno.test("a committee that has served its time cannot sign itself a new head", async () => {
+  const { network, beacon: beaconBlocks, blocks } = built(6);
+  const { params } = network;
+  // The committee of epoch 3 goes on by itself: higher, newer, and perfectly signed.
+  const rogue = ChainBuilder.start(network, { shardId: 1 });
+  while (rogue.head.block.header.epoch < 3) rogue.next();
+  const forged = blocks.slice(0, rogue.head.number + 1);
+  while (forged.length < blocks.length + 20) {
+    forged.push(delivered(rogue.next({ header: { shardState: new Uint8Array(0), epoch: 3 } })));
+  }
+  const last = blockOf(forged, forged.length - 1);
+  assert.equal(last.block.header.epoch, 3);
+  const rig = await LightRig.start({ shardId: 1, params, at: last });
+  rig.beacon.add("b", fullNode(beaconBlocks));
+  await rig.until(() => rig.chain.epoch === 6);
+  rig.shard.add("rogue", fullNode(forged));
+  await rig.until(() => rig.seen("refused").length > 0);
+  assert.equal(rig.seen("refused")[0]?.refusal.code, "LIGHT_OLD_COMMITTEE");
+  rig.shard.add("honest", fullNode(blocks));
+  await rig.untilHead(blocks.length - 1);
+  await rig.clock.advance(300_000);
+  assert.equal(rig.light.head?.number, blocks.length - 1);
+  await rig.stop();
+  assert.ok(rig.shard.has("honest"));
+});
+
+Deno.test("on the beacon chain the schedule gives an old committee away at once", async () => {
+  const network = signedNetwork({ seed: SEED, epochLength: 6 });
+  const builder = ChainBuilder.start(network);
+  const blocks = [delivered(builder.head)];
+  while (builder.head.number < 28) blocks.push(delivered(builder.next()));
+  const rogue = builder.fork(3);
+  const forged = [...blocks, delivered(rogue.next()), delivered(rogue.next({ header: { epoch: 4 } }))];
+  const rig = await LightRig.start({ shardId: 0, params: network.params, at: blockOf(forged, 30) });
+  rig.beacon.add("b", fullNode(blocks));
+  rig.shard.add("rogue", fullNode(forged));
+  await rig.until(() => rig.seen("refused").length > 0);
+  assert.equal(rig.seen("refused")[0]?.refusal.code, "HEADER_EPOCH_HEIGHT");
+  assert.deepEqual(rig.shard.reports.map((r) => [r.id, r.fault]), [["rogue", "DATA"]]);
+  await rig.untilHead(23);
+  await rig.stop();
+  assert.equal(rig.light.head?.number, 23, "the end of the last epoch is certified, and no more");
+});
+
+Deno.test("thirty liars of every kind and one honest peer: the head is reached, and only liars are removed", async () => {
+  const { network, beacon: beaconBlocks, shard, blocks } = built(5);
+  const top = shard.head.number;
+  const kinds: Forgery[] = [
+    "below-quorum",
+    "noise-signature",
+    "infinity-signature",
+    "infinity-everything",
+    "short-bitmap",
+    "old-committee",
+  ];
+  const rig = await LightRig.start({ shardId: 1, params: network.params, at: blockOf(blocks, top) });
+  rig.beacon.add("b", fullNode(beaconBlocks));
+  for (let i = 0; i < 30; i++) {
+    // Each kind claims more than there is, and all of a kind send the same bytes.
+    const liar = shard.fork(100);
+    const forged = [...blocks, delivered(forgeNext(liar, kinds[i % kinds.length] as Forgery))];
+    rig.shard.add(`liar${i}`, fullNode(forged));
+  }
+  rig.shard.add("honest", fullNode(blocks));
+  await rig.untilHead(top);
+  await rig.clock.advance(30_000);
+  await rig.stop();
+  assert.equal(rig.light.head?.number, top);
+  assert.ok(equalBytes(rig.light.head?.hash ?? new Uint8Array(), blockOf(blocks, top).block.hash));
+  assert.ok(rig.shard.has("honest"));
+  assert.ok(rig.shard.reports.length > 0);
+  assert.ok(rig.shard.reports.every((r) => r.id.startsWith("liar") && r.fault === "DATA"));
+});
+
+Deno.test("peers that claim heaven and say nothing do not keep the head away", async () => {
+  const rig = await LightRig.start({ shardId: 1, at: blockOf(shard1, 255) });
+  rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
+  for (let i = 0; i < 8; i++) {
+    rig.shard.add(`empty${i}`, { height: () => 1_000_000 + i });
+    rig.shard.add(`silent${i}`, { height: () => 2_000_000 + i, latencyMs: 20_000 });
+  }
+  rig.shard.add("s1", fullNode(shard1));
+  const begun = rig.clock.monotonic();
+  await rig.untilHead(255, 180_000);
+  assert.ok(rig.clock.monotonic() - begun < 120_000);
+  await rig.stop();
+  assert.deepEqual(rig.shard.reports, []);
+});
+
+Deno.test("peers that claim epochs that they cannot show do not keep the head away either", async () => {
+  const rig = await LightRig.start({ shardId: 1, at: blockOf(shard1, 255) });
+  for (let i = 0; i < 5; i++) {
+    rig.beacon.add(`empty${i}`, { height: () => 100_000 + i });
+    rig.beacon.add(`silent${i}`, { height: () => 200_000 + i, latencyMs: 40_000 });
+  }
+  rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
+  rig.shard.add("s1", fullNode(shard1));
+  await rig.clock.advance(200_000);
+  assert.equal(rig.light.head?.number, 255);
+  assert.equal(rig.light.status().epochs.caughtUp, true);
+  await rig.stop();
+  assert.deepEqual(rig.beacon.reports, []);
+});
+
+Deno.test("the head is followed across a change of epoch, on both shards", async () => {
+  const { network, beacon: beaconBlocks, blocks } = built(6, 8);
+  const { params } = network;
+  for (const shardId of [0, 1]) {
+    const own = shardId === 0 ? beaconBlocks : blocks;
+    let height = 10;
+    // What the beacon chain has when the shard is at `height`.
+    const beaconHeight = () => {
+      const { time } = blockOf(own, height).block.header;
+      return beaconBlocks.findLastIndex(({ block }) => block.header.time <= time);
+    };
+    const rig = await LightRig.start({ shardId, params, at: blockOf(own, height) });
+    rig.beacon.add("b", fullNode(beaconBlocks, beaconHeight));
+    rig.shard.add("s", fullNode(own, () => height));
+    rig.shard.add("t", fullNode(own, () => height));
+    await rig.untilHead(height);
+    const epochs = new Set<number>();
+    while (height < own.length - 1) {
+      height++;
+      await rig.untilHead(height, 20_000);
+      epochs.add(rig.light.head?.epoch ?? -1);
+    }
+    await rig.until(() => rig.light.status().state === "synced");
+    await rig.stop();
+    assert.ok(epochs.size >= 5, `${epochs.size} epochs`);
+    assert.equal(
+      rig.seen("head").length,
+      rig.seen("head").map((e) => e.head.number).filter((n, i, all) => i === 0 || n > (all[i - 1] as number))
+        .length,
+      "the head only ever rises",
+    );
+    assert.deepEqual([...rig.shard.reports, ...rig.beacon.reports], []);
+  }
+});
+
+Deno.test("a header from the future does not count, and nobody is blamed for it: the clock may be ours", async () => {
+  const rig = await LightRig.start({ shardId: 0, at: blockOf(beacon, 200) });
+  rig.beacon.add("b1", fullNode(beacon, () => 205));
+  rig.shard.add("s1", fullNode(beacon));
+  await rig.until(() => rig.seen("refused").length > 0);
+  await rig.stop();
+  const refusal = rig.seen("refused")[0]?.refusal;
+  assert.equal(refusal?.code, "LIGHT_FUTURE");
+  assert.deepEqual(rig.shard.reports, []);
+});
+
+Deno.test("a peer without a certificate for its newest block is asked for the one before", async () => {
+  const rig = await LightRig.start({ shardId: 1, at: blockOf(shard1, 255) });
+  rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
+  const honest = fullNode(shard1);
+  rig.shard.add("s1", {
+    ...honest,
+    blocks: (numbers) => honest.blocks?.(numbers.filter((n) => n < 255)) ?? [],
+  });
+  await rig.untilHead(254);
+  await rig.until(() => rig.seen("synced").length > 0);
+  await rig.stop();
+  assert.equal(rig.light.head?.number, 254);
+  assert.deepEqual(rig.shard.reports, []);
+});
+
+Deno.test("the head survives a restart and never moves backwards", async () => {
+  const records = new MemoryRecords();
+  const first = await LightRig.start({ shardId: 0, records, at: blockOf(beacon, 426) });
+  first.beacon.add("b1", fullNode(beacon));
+  first.shard.add("s1", fullNode(beacon));
+  await first.untilHead(426);
+  await first.stop();
+
+  const second = await LightRig.start({ shardId: 0, records, at: blockOf(beacon, 426) });
+  await second.clock.advance(100);
+  assert.equal(second.light.head?.number, 426);
+  assert.equal(second.light.status().state, "waitingForStreams");
+  second.beacon.add("b1", fullNode(beacon));
+  second.shard.add("behind", fullNode(beacon, () => 300));
+  await second.clock.advance(30_000);
+  assert.equal(second.light.head?.number, 426);
+  assert.equal(second.shard.count("behind"), 0);
+  await second.stop();
+
+  // A head that the operator's anchors exclude is not kept.
+  const never = { anchors: [], never: [{ shardId: 0, hash: blockOf(beacon, 426).block.hash }] };
+  const third = await LightRig.start({ shardId: 0, records, anchors: never });
+  await third.clock.advance(100);
+  assert.notEqual(third.light.head?.number, 426);
+  await third.stop();
+});
+
+Deno.test("from a checkpoint: nothing below is fetched, and its age is told", async () => {
+  const number = schedule.lastBlock(12);
+  const { block } = blockOf(beacon, number);
+  const checkpoint = { shardId: 0, number, hash: block.hash };
+  const rig = await LightRig.start({ shardId: 1, checkpoint, at: blockOf(shard1, 255) });
+  rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
+  rig.shard.add("s1", fullNode(shard1));
+  await rig.untilHead(255);
+  const json = lightStatusJson(rig.light.status());
+  await rig.stop();
+  assert.deepEqual(json.checkpoint, { given: `0:${number}:${to0x(block.hash)}`, ageDays: 0, old: false });
+  assert.equal(json.epochChain.origin, "checkpoint");
+  assert.equal(rig.chain.base()?.epoch, 12);
+  const late = lightStatusJson({ ...rig.light.status(), now: rig.clock.now() + 91 * 86_400_000 });
+  assert.deepEqual([late.checkpoint?.ageDays, late.checkpoint?.old], [91, true]);
+});
+
+Deno.test("two certified neighbours that are not parent and child stop it", async () => {
+  const { network, beacon: beaconBlocks, shard, blocks } = built(4);
+  const top = shard.head.number;
+  const other = ChainBuilder.start(network, { shardId: 1 });
+  while (other.head.number < top - 1) other.next();
+  const fork = other.fork(9);
+  const theirs = [...blocks.slice(0, top), delivered(fork.next()), delivered(fork.next())];
+  const rig = await LightRig.start({ shardId: 1, params: network.params, at: blockOf(theirs, top + 1) });
+  rig.beacon.add("b", fullNode(beaconBlocks));
+  rig.shard.add("ours", fullNode(blocks));
+  await rig.untilHead(top);
+  rig.shard.add("theirs", fullNode(theirs));
+  await rig.until(() => rig.seen("failed").length > 0);
+  await rig.stop();
+  const error = rig.seen("failed")[0]?.error;
+  assert.ok(error instanceof HsyncError);
+  assert.equal(error.code, "CONFLICTING_CERTIFICATES");
+  assert.equal(error.exitCode, 11);
+  assert.equal(rig.light.head?.number, top);
+  assert.equal(rig.light.status().state, "failed");
+  assert.deepEqual(rig.shard.reports, []);
+});
+
+Deno.test("a peer on an abandoned branch is not asked for heads", async () => {
+  const anchor = { shardId: 1, number: 100, hash: blockOf(shard1, 100).block.hash };
+  const rig = await LightRig.start({
+    shardId: 1,
+    at: blockOf(shard1, 255),
+    anchors: { anchors: [anchor], never: [] },
+  });
+  rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
+  const honest = fullNode(shard1);
+  rig.shard.add("abandoned", {
+    ...honest,
+    hashes: (numbers) => numbers.map(() => fromHex("11".repeat(32))),
+  });
+  await rig.until(() => !rig.shard.has("abandoned"));
+  assert.equal(rig.shard.count("abandoned"), 0);
+  rig.shard.add("honest", honest);
+  await rig.untilHead(255);
+  await rig.stop();
+  assert.deepEqual(rig.shard.reports.map((r) => r.id), ["abandoned"]);
+});
+
+Deno.test("a head comes back out of its record as it was; anything else is no head", async () => {
+  const rig = await LightRig.start({ shardId: 0, at: blockOf(beacon, 426) });
+  rig.beacon.add("b1", fullNode(beacon));
+  rig.shard.add("s1", fullNode(beacon));
+  await rig.untilHead(426);
+  await rig.stop();
+  const head = rig.light.head;
+  assert.ok(head !== undefined);
+  assert.deepEqual(decodeHead(encodeHead(head)), head);
+  for (const text of ["", "{}", "[1]", '{"number":1,"hash":"0x00"}', "\xff"]) {
+    assert.equal(decodeHead(new TextEncoder().encode(text)), undefined, text);
+  }
+});

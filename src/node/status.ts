@@ -89,6 +89,18 @@ function hostFindings(s: StatusSources): Diagnosis[] {
       text: "no boot node and no trusted node is configured, so nobody can be found",
       hint: "give at least one address with --bootnodes or --sync.trusted-nodes",
     });
+  } else if ((s.protocols[0]?.active ?? 0) === 0 && (s.protocols[0]?.refused.peers ?? 0) > 0) {
+    const { peers, nextAt } = s.protocols[0]?.refused ?? { peers: 0, nextAt: undefined };
+    const wait = nextAt === undefined ? 0 : Math.max(0, Math.ceil((nextAt - s.clock.now()) / 1000));
+    out.push({
+      code: "PROTOCOL_REFUSED",
+      severity: "warn",
+      since,
+      text: `${peers} peers take our stream and say nothing on it; the next try is in ${wait} s`,
+      hint:
+        "a Go node ignores a peer that came back soon after it left, for 5 minutes and more; it passes, " +
+        "or start with a new key file (--p2p.keyfile)",
+    });
   } else if ((s.protocols[0]?.active ?? 0) === 0) {
     out.push({
       code: "NO_PEERS_FOUND",

@@ -112,6 +112,17 @@ export class PeerBook {
   accepted(peer: string): void {
     this.#refusals.delete(peer);
   }
+  /** Peers that took a stream and said nothing, and are left alone for now; and when the first may be asked again. */
+  refusing(now: number): { readonly peers: number; readonly nextAt: number | undefined } {
+    let peers = 0;
+    let nextAt: number | undefined;
+    for (const { until } of this.#refusals.values()) {
+      if (now >= until) continue;
+      peers++;
+      nextAt = nextAt === undefined ? until : Math.min(nextAt, until);
+    }
+    return { peers, nextAt };
+  }
   get refusalCount(): number {
     return this.#refusals.size;
   }

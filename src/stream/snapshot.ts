@@ -27,6 +27,8 @@ export interface ProtocolSnapshot {
   readonly active: number;
   readonly reserved: number;
   readonly cooldown: number;
+  /** Peers that took our stream and never answered on it, and when (ms since 1970) the first of them is tried again. */
+  readonly refused: { readonly peers: number; readonly nextAt: number | undefined };
   readonly connecting: number;
   readonly trusted: number;
   readonly required: StreamCaps & { readonly reservedMax: number };
@@ -94,6 +96,7 @@ export function snapshotOf(topic: string, caps: StreamCaps, sources: SnapshotSou
   const now = clock.monotonic();
   const { running, lastAt, lastFound, lastConnected, retryAt, cooldownUntil, outageUntil } =
     core.discovery.status;
+  const refusing = core.book.refusing(now);
   const cooldownList = [...core.book.cooldowns.entries()]
     .filter(([, r]) => now < r.expireAt)
     .sort(([, a], [, b]) => b.expireAt - a.expireAt)
@@ -110,6 +113,10 @@ export function snapshotOf(topic: string, caps: StreamCaps, sources: SnapshotSou
     active: core.streams.activeCount,
     reserved: core.streams.reservedCount,
     cooldown: cooldownList.length,
+    refused: {
+      peers: refusing.peers,
+      nextAt: refusing.nextAt === undefined ? undefined : wall(clock, refusing.nextAt),
+    },
     connecting: core.discovery.connecting,
     trusted: core.discovery.trustedCount,
     required: { ...caps, reservedMax: core.streams.maxReserved },

@@ -5,7 +5,7 @@
  * and metric label follow from here, and the text is for people only. What must stay true: the list is closed, and
  * nothing that we did ourselves, and nobody who is merely behind or slow, is treated as a liar.
  */
-import type { FaultClass } from "../base/mod.ts";
+import { asHsyncError, type FaultClass } from "../base/mod.ts";
 import type { RemovalReason } from "./types.ts";
 
 /** Closed list of the `error` label (config-cli-metrics.md §3.1). */
@@ -173,4 +173,23 @@ export function failureOf(code: string, fault: FaultClass): Verdict {
     case "ABUSE":
       return FAILURES.FLOOD;
   }
+}
+
+/** What went wrong with a stream, as far as the stream manager acts on it. */
+export interface Offence {
+  readonly fault: FaultClass;
+  readonly reason: RemovalReason;
+  readonly text: string;
+}
+
+/** An offence by its row of the table. */
+export function offence(failure: FailureName, text: string): Offence {
+  const { fault, reason } = FAILURES[failure];
+  return { fault, reason, text };
+}
+
+/** The offence that an error stands for. */
+export function offenceOf(cause: unknown): Offence {
+  const error = asHsyncError(cause);
+  return { fault: error.fault, reason: failureOf(error.code, error.fault).reason, text: error.message };
 }

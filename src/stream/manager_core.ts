@@ -9,8 +9,8 @@
 import { isCritical } from "../base/mod.ts";
 import { KEEP_ALIVE_MS, MANAGER_TIMES, type ManagerTimes, MAX_STREAMS_PER_PEER } from "./constants.ts";
 import { DiscoveryCore } from "./discovery_core.ts";
-import { actionFor, type FailureName } from "./fault.ts";
-import type { ManagerConfig, ManagerEffect, ManagerEvent, Offence } from "./manager_events.ts";
+import { actionFor, type FailureName, type Offence } from "./fault.ts";
+import type { ManagerConfig, ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import { OutageDetector } from "./outage.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { healthDegraded, smooth } from "./score.ts";

@@ -7,8 +7,8 @@
 import type { FaultClass } from "../base/mod.ts";
 import type { DiscoveredPeer } from "../p2p/mod.ts";
 import type { ManagerTimes } from "./constants.ts";
-import type { FailureName } from "./fault.ts";
-import type { RemovalReason, StreamCaps } from "./types.ts";
+import type { FailureName, Offence } from "./fault.ts";
+import type { StreamCaps } from "./types.ts";
 
 export interface ManagerConfig {
   /** Our own peer id text. */
@@ -22,13 +22,6 @@ export interface ManagerConfig {
   readonly times?: ManagerTimes;
   /** Peers that are dialled first and never cooled down (§3.6). */
   readonly trusted?: readonly DiscoveredPeer[];
-}
-
-/** What went wrong with a stream, as far as the manager acts on it. */
-export interface Offence {
-  readonly fault: FaultClass;
-  readonly reason: RemovalReason;
-  readonly text: string;
 }
 
 /** Where a discovered peer came from. */

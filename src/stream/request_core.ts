@@ -9,36 +9,13 @@
 import { MAX_WAITING, NO_STREAM_TIMEOUT_MS, SCAN_LIMIT } from "./constants.ts";
 import type { RequestType } from "./message.ts";
 import type { RequestEffect, RequestEvent, RequestSpec } from "./request_events.ts";
+import { better, type Pending, type RequestStream, requestStream } from "./request_stream.ts";
 import { WaitingList } from "./waiting_list.ts";
 
 interface Waiting {
   readonly key: number;
   readonly spec: RequestSpec;
   readonly since: number;
-}
-
-interface Pending {
-  readonly spec: RequestSpec;
-  readonly id: bigint;
-  readonly sentAt: number;
-  readonly hardAt: number;
-  idleAt: number;
-}
-
-interface Stream {
-  readonly instance: number;
-  readonly peer: string;
-  failures: number;
-  lastUsed: number;
-  latencyMs: number;
-  pending: Pending | undefined;
-  draining: boolean;
-  /** After a time-out: not used until a probe is answered. */
-  doubtful: boolean;
-  pausedUntil: number;
-  readonly unsupported: Set<RequestType>;
-  /** Requests that we gave up while the peer may still be working on them, and until when we remember them. */
-  readonly abandoned: Map<bigint, number>;
 }
 
 /** A low request that has waited this long goes before the high ones, every other time (T-19: no starvation). */
@@ -49,9 +26,9 @@ const MAX_ABANDONED = 2;
 export class RequestCore {
   readonly #high = new WaitingList<Waiting>(MAX_WAITING);
   readonly #low = new WaitingList<Waiting>(MAX_WAITING);
-  readonly #streams = new Map<number, Stream>();
+  readonly #streams = new Map<number, RequestStream>();
   /** Request key to the stream that works on it. */
-  readonly #pending = new Map<number, Stream>();
+  readonly #pending = new Map<number, RequestStream>();
   readonly #suspended = new Map<string, number>();
   readonly #newId: () => bigint;
   #noStreamSince: number;
@@ -143,19 +120,7 @@ export class RequestCore {
         return;
       }
       case "added":
-        this.#streams.set(event.instance, {
-          instance: event.instance,
-          peer: event.peer,
-          failures: event.failures,
-          lastUsed: -1,
-          latencyMs: 0,
-          pending: undefined,
-          draining: false,
-          doubtful: false,
-          pausedUntil: 0,
-          unsupported: new Set(),
-          abandoned: new Map(),
-        });
+        this.#streams.set(event.instance, requestStream(event.instance, event.peer, event.failures));
         return;
       case "drain": {
         const stream = this.#streams.get(event.instance);
@@ -205,7 +170,7 @@ export class RequestCore {
   }
 
   /** Takes a pending request off its stream, which stays in doubt about the answer. */
-  #abandon(stream: Stream, pending: Pending): void {
+  #abandon(stream: RequestStream, pending: Pending): void {
     stream.pending = undefined;
     this.#pending.delete(pending.spec.key);
     stream.abandoned.set(pending.id, pending.hardAt);
@@ -265,7 +230,7 @@ export class RequestCore {
     this.#afterDrain(stream, out);
   }
 
-  #afterDrain(stream: Stream, out: RequestEffect[]): void {
+  #afterDrain(stream: RequestStream, out: RequestEffect[]): void {
     if (stream.draining && stream.pending === undefined) {
       out.push({ type: "drained", instance: stream.instance });
     }
@@ -328,7 +293,7 @@ export class RequestCore {
   }
 
   /** True when the stream may serve this request, now or later. */
-  #allowed(spec: RequestSpec, stream: Stream, now: number): boolean {
+  #allowed(spec: RequestSpec, stream: RequestStream, now: number): boolean {
     if (stream.draining || stream.unsupported.has(spec.type)) return false;
     if (spec.whitelist !== undefined && !spec.whitelist.has(stream.peer)) return false;
     if (spec.blacklist?.has(stream.peer)) return false;
@@ -355,15 +320,15 @@ export class RequestCore {
     }
   }
 
-  #idle(stream: Stream, now: number): boolean {
+  #idle(stream: RequestStream, now: number): boolean {
     return stream.pending === undefined && !stream.draining && !stream.doubtful &&
       now >= stream.pausedUntil &&
       stream.abandoned.size < MAX_ABANDONED;
   }
 
   /** The best idle stream for a request: fewest failures, then least recently used, then quickest (§4.3). */
-  #pick(spec: RequestSpec, idle: ReadonlySet<Stream>, now: number): Stream | undefined {
-    let best: Stream | undefined;
+  #pick(spec: RequestSpec, idle: ReadonlySet<RequestStream>, now: number): RequestStream | undefined {
+    let best: RequestStream | undefined;
     for (const s of idle) {
       if (!this.#allowed(spec, s, now)) continue;
       if (best === undefined || better(s, best)) best = s;
@@ -373,7 +338,7 @@ export class RequestCore {
 
   #dispatch(now: number, out: RequestEffect[], batch: number): void {
     if (this.#high.size + this.#low.size === 0) return;
-    const idle = new Set<Stream>();
+    const idle = new Set<RequestStream>();
     for (const s of this.#streams.values()) if (this.#idle(s, now)) idle.add(s);
     let left = batch;
     const assign = ({ spec }: Waiting): "taken" | "passed" | "stop" => {
@@ -398,17 +363,11 @@ export class RequestCore {
     this.#low.offer(SCAN_LIMIT, assign);
   }
 
-  #send(now: number, spec: RequestSpec, stream: Stream, out: RequestEffect[]): void {
+  #send(now: number, spec: RequestSpec, stream: RequestStream, out: RequestEffect[]): void {
     const id = this.#newId();
     stream.pending = { spec, id, sentAt: now, hardAt: now + spec.hardMs, idleAt: now + spec.idleMs };
     stream.lastUsed = now;
     this.#pending.set(spec.key, stream);
     out.push({ type: "send", key: spec.key, instance: stream.instance, id });
   }
-}
-
-function better(a: Stream, b: Stream): boolean {
-  if (a.failures !== b.failures) return a.failures < b.failures;
-  if (a.lastUsed !== b.lastUsed) return a.lastUsed < b.lastUsed;
-  return a.latencyMs < b.latencyMs;
 }

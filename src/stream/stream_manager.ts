@@ -6,19 +6,14 @@
  * events reach the core one after another and effects are carried out in their order; every promise started here is
  * either awaited or cannot reject; and after `stop` no stream, timer or handler is left.
  */
-import { asHsyncError, type Cancel, type Clock, Emitter, type Logger } from "../base/mod.ts";
+import { asHsyncError, type Cancel, type Clock, Emitter, isCritical, type Logger } from "../base/mod.ts";
 import type { DiscoveredPeer, P2PHost, P2PStream, PeerEvent } from "../p2p/mod.ts";
+import { BookKeeper } from "./book_keeper.ts";
 import { KEEP_ALIVE_MS, PROBE_TIMEOUT_MS, STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
 import { runDiscovery } from "./discovery_run.ts";
-import { type FailureName, failureOf, FAILURES } from "./fault.ts";
+import { type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
 import { ManagerCore } from "./manager_core.ts";
-import type {
-  DiscoveryTrigger,
-  ManagerConfig,
-  ManagerEffect,
-  ManagerEvent,
-  Offence,
-} from "./manager_events.ts";
+import type { DiscoveryTrigger, ManagerConfig, ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import type { RequestType, SyncResponse } from "./message.ts";
 import { METRIC } from "./meters.ts";
 import { PeerBook } from "./peer_book.ts";
@@ -55,7 +50,6 @@ export interface ManagerOptions {
 }
 
 const PROTECT_TAG = "sync-stream";
-const SAVE_INTERVAL_MS = 5 * 60_000;
 /** Streams that never completed an exchange are given this long at shutdown (§2.8, never-lines). */
 const STOP_GRACE_MS = 3_000;
 /**
@@ -68,6 +62,7 @@ export class StreamManager implements StreamOwner {
   readonly core: ManagerCore;
   readonly events = new Emitter<StreamEvent>();
   readonly #o: ManagerOptions;
+  readonly #keeper: BookKeeper;
   readonly #streams = new Map<number, SyncStream>();
   readonly #effects: ManagerEffect[] = [];
   readonly #tasks = new Set<Promise<void>>();
@@ -77,11 +72,12 @@ export class StreamManager implements StreamOwner {
   #working = false;
   #nextInstance = 1;
   #cancels: Cancel[] = [];
-  #savedAt = 0;
 
   constructor(options: ManagerOptions) {
     this.#o = options;
-    this.core = new ManagerCore(options.config, new PeerBook(options.config.times));
+    const book = new PeerBook(options.config.times);
+    this.core = new ManagerCore(options.config, book);
+    this.#keeper = new BookKeeper(book, options);
     this.events.onError = (error) => options.logger.error("a stream listener failed", { error });
     const { caps } = options.config;
     const { meter } = options.serving;
@@ -93,8 +89,7 @@ export class StreamManager implements StreamOwner {
   /** Registers the protocol, remembers old peers and starts looking for new ones. */
   async start(): Promise<void> {
     const { host, protocolId, clock } = this.#o;
-    await this.#remember();
-    this.#savedAt = clock.monotonic();
+    await this.#keeper.load();
     this.#cancels.push(await host.handle(protocolId, (stream) => this.#accept(stream)));
     this.#cancels.push(host.on((event) => this.#hostEvent(event)));
     this.#cancels.push(clock.every(STREAM_MONITOR_INTERVAL_MS, () => this.#tick()));
@@ -110,7 +105,7 @@ export class StreamManager implements StreamOwner {
     await this.#finish(clock.monotonic() + STOP_GRACE_MS);
     for (const cancel of this.#cancels) cancel();
     this.#cancels = [];
-    await this.#save();
+    await this.#keeper.save();
   }
 
   /** Waits for streams and tasks to end; what still stands at `by` is ended by force. */
@@ -144,8 +139,7 @@ export class StreamManager implements StreamOwner {
   }
   /** The same by a row of the fault table. */
   reportInstance(instance: number, failure: FailureName, text: string): void {
-    const { fault, reason } = FAILURES[failure];
-    this.report(instance, { fault, reason, text });
+    this.report(instance, offence(failure, text));
   }
   credit(peer: string): void {
     this.#step({ type: "credit", peer });
@@ -203,8 +197,7 @@ export class StreamManager implements StreamOwner {
       why: end.failure,
       text: end.text,
     });
-    const { fault, reason } = FAILURES[end.failure];
-    this.#step({ type: "gone", instance: stream.instance, offence: { fault, reason, text: end.text } });
+    this.#step({ type: "gone", instance: stream.instance, offence: offence(end.failure, end.text) });
     this.#task(stream.finished());
   }
 
@@ -323,12 +316,7 @@ export class StreamManager implements StreamOwner {
     this.#task(
       stream.probe().then(
         (height) => this.#step({ type: "probed", instance, height }),
-        (cause) => {
-          const error = asHsyncError(cause);
-          const { reason } = failureOf(error.code, error.fault);
-          const offence: Offence = { fault: error.fault, reason, text: error.message };
-          this.#step({ type: "probeFailed", instance, offence });
-        },
+        (cause) => this.#step({ type: "probeFailed", instance, offence: offenceOf(cause) }),
       ),
     );
   }
@@ -403,10 +391,7 @@ export class StreamManager implements StreamOwner {
       meter.gauge(METRIC.peerHeightMax, heights[heights.length - 1] as number);
       meter.gauge(METRIC.peerHeightMedian, heights[heights.length >> 1] as number);
     }
-    if (this.#now() - this.#savedAt >= SAVE_INTERVAL_MS) {
-      this.#savedAt = this.#now();
-      this.#task(this.#save());
-    }
+    if (this.#keeper.due()) this.#task(this.#keeper.save());
   }
 
   /** True when a stream needs a sign of life. One that works for us has its own time-outs. */
@@ -420,37 +405,12 @@ export class StreamManager implements StreamOwner {
       stream.probe().then(
         () => this.#step({ type: "alive", instance: stream.instance }),
         (cause) => {
-          const error = asHsyncError(cause);
           if (stream.isGone) return;
-          const failure: FailureName = error.fault === "REFUSED" ? "KEEP_ALIVE_TIMEOUT" : "PEER_ERROR";
-          if (error.fault === "DATA" || error.fault === "PROTOCOL") {
-            const { reason } = failureOf(error.code, error.fault);
-            const offence: Offence = { fault: error.fault, reason, text: error.message };
-            this.#step({ type: "offence", instance: stream.instance, offence });
-          } else {
-            this.reportInstance(stream.instance, failure, error.message);
-          }
+          const why = offenceOf(cause);
+          const failure = why.fault === "REFUSED" ? "KEEP_ALIVE_TIMEOUT" : "PEER_ERROR";
+          this.report(stream.instance, isCritical(why.fault) ? why : offence(failure, why.text));
         },
       ),
     );
-  }
-
-  async #remember(): Promise<void> {
-    try {
-      const bytes = await this.#o.memory?.load();
-      if (bytes !== undefined && !this.core.book.import(bytes, this.#now())) {
-        this.#o.logger.warn("the saved peers are unreadable and were left out");
-      }
-    } catch (error) {
-      this.#o.logger.warn("the saved peers could not be read", { error });
-    }
-  }
-
-  async #save(): Promise<void> {
-    try {
-      await this.#o.memory?.save(this.core.book.export(this.#now()));
-    } catch (error) {
-      this.#o.logger.warn("the peers could not be saved", { error });
-    }
   }
 }

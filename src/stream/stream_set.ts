@@ -7,7 +7,7 @@
  */
 import { Capacity } from "./capacity.ts";
 import { MAX_RESERVED_STREAMS } from "./constants.ts";
-import { type FailureName, FAILURES } from "./fault.ts";
+import { type FailureName, offence } from "./fault.ts";
 import type { ManagerConfig, ManagerEffect } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { score } from "./score.ts";
@@ -167,14 +167,13 @@ export class StreamSet {
     }
     if (worst === undefined) return;
     const { peer, instance } = worst;
-    const { fault, reason } = FAILURES.OVER_CAPACITY;
-    const text = "a trusted peer takes its place";
+    const why = offence("OVER_CAPACITY", "a trusted peer takes its place");
     this.leave(worst, out);
     out.push({
       type: "removed",
       peer,
       instance,
-      offence: { fault, reason, text },
+      offence: why,
       critical: false,
       wasActive: true,
     });
@@ -183,7 +182,7 @@ export class StreamSet {
       this.#reserved.set(peer, worst);
     } else {
       out.push({ type: "unprotect", peer });
-      this.end(worst, "OVER_CAPACITY", text, out);
+      this.end(worst, "OVER_CAPACITY", why.text, out);
     }
   }
 

@@ -1,18 +1,15 @@
 import assert from "node:assert/strict";
 import type { FaultClass } from "../../src/base/mod.ts";
-import { type FailureName, FAILURES } from "../../src/stream/fault.ts";
+import { type FailureName, offence } from "../../src/stream/fault.ts";
 import { ManagerCore } from "../../src/stream/manager_core.ts";
-import type { ManagerConfig, ManagerEffect, ManagerEvent, Offence } from "../../src/stream/manager_events.ts";
+import type { ManagerConfig, ManagerEffect, ManagerEvent } from "../../src/stream/manager_events.ts";
 import { PeerBook } from "../../src/stream/peer_book.ts";
 import type { StreamCaps } from "../../src/stream/mod.ts";
 
 const MIN = 60_000;
 const CAPS: StreamCaps = { hardLowCap: 2, softLowCap: 3, highCap: 4, discBatch: 3 };
 
-export function why(failure: FailureName, text = "in a test"): Offence {
-  const { fault, reason } = FAILURES[failure];
-  return { fault, reason, text };
-}
+const why = (failure: FailureName) => offence(failure, "in a test");
 
 /** A manager core with a hand-turned time. Our own id is M: smaller than N…, larger than A…. */
 class Bench {

@@ -8,12 +8,14 @@ import { networkParams } from "../../src/chain/mod.ts";
 import { checkHeader, epochCommittee, planCertificate } from "../../src/consensus/mod.ts";
 import { splitCommitSig } from "../../src/chain/mod.ts";
 import { blsSigner, buildChain, type BuiltBlock } from "../builder/mod.ts";
+import { figure } from "./support/figures.ts";
 
 function report(what: string, count: number, work: () => void): void {
   const start = performance.now();
   work();
   const ms = performance.now() - start;
   console.log(`${what.padEnd(56)} ${Math.round(count / ms * 1000)}/s  (${count} in ${Math.round(ms)} ms)`);
+  if (count > 1) figure({ what, value: count / ms * 1000, unit: "/s" });
 }
 
 let blocks: readonly BuiltBlock[] = [];

@@ -16,6 +16,7 @@ import {
 } from "../../src/chain/mod.ts";
 import { keccak256 } from "../../src/crypto/mod.ts";
 import { recordedBlocks } from "../vectors/load.ts";
+import { figure } from "./support/figures.ts";
 
 const blocks = ([0, 1] as const).flatMap((shardId) =>
   recordedBlocks(shardId).map((recorded) => ({
@@ -39,9 +40,10 @@ function measure(name: string, goal: number | undefined, work: (item: Item) => v
     } while (performance.now() - start < 400);
     best = Math.max(best, done / (performance.now() - start) * 1000);
   }
-  const figure = Math.round(best).toLocaleString("en-US").padStart(9);
+  const rate = Math.round(best).toLocaleString("en-US").padStart(9);
+  if (goal !== undefined) figure({ what: name, value: best, unit: "/s", goal });
   console.log(
-    `${name.padEnd(62)} ${figure}/s${goal === undefined ? "" : `  (goal ${goal.toLocaleString("en-US")})`}`,
+    `${name.padEnd(62)} ${rate}/s${goal === undefined ? "" : `  (goal ${goal.toLocaleString("en-US")})`}`,
   );
 }
 

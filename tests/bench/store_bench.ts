@@ -17,8 +17,11 @@ import { findDenokv, startDenokv } from "../store/denokv.ts";
 import { recordedBlocks } from "../vectors/load.ts";
 import { decodeBlock } from "../../src/chain/mod.ts";
 import { chainFrom, GENESIS, testOptions } from "../store/support.ts";
+import { figure, quick } from "./support/figures.ts";
 
-const COUNT = Number(Deno.args[0] ?? 12_800);
+/** The case that the goals are about. */
+const GOAL = "file, 1 KiB";
+const COUNT = Number(Deno.args[0] ?? (quick ? 2_560 : 12_800));
 
 interface Time {
   readonly seconds: number;
@@ -48,6 +51,14 @@ async function measure(name: string, location: StoreLocation, blocks: readonly A
       }
     });
     show(`${name}: append, batches of 128`, blocks.length, write);
+    if (name === GOAL) {
+      figure({
+        what: `${name}: append`,
+        value: blocks.length / write.seconds,
+        unit: "blocks/s",
+        goal: 5_000,
+      });
+    }
     await reads(name, store, blocks.length);
     const single = chainFrom(store.head(), 300, { seed: 2, bodySize: () => 500 });
     const one = await timed(async () => {
@@ -69,6 +80,9 @@ async function reads(name: string, store: ChainStore, count: number): Promise<vo
     for await (const _ of store.headers(1, count)) n++;
   });
   show(`${name}: headers in order`, n, headers, "headers");
+  if (name === GOAL) {
+    figure({ what: `${name}: headers in order`, value: n / headers.seconds, unit: "/s", goal: 20_000 });
+  }
   const inOrder = await timed(async () => {
     for (let i = 1; i <= count; i += 10) {
       await Promise.all(Array.from({ length: Math.min(10, count - i + 1) }, (_, k) => store.blockAt(i + k)));
@@ -90,7 +104,7 @@ async function reads(name: string, store: ChainStore, count: number): Promise<vo
 const small = chainFrom(GENESIS, COUNT, { seed: 1, headerSize: 550, bodySize: () => 470 });
 const dir = await Deno.makeTempDir({ prefix: "hsync-bench-" });
 try {
-  await measure("file, 1 KiB", { kind: "file", dir: `${dir}/small` }, small);
+  await measure(GOAL, { kind: "file", dir: `${dir}/small` }, small);
   await measure("memory, 1 KiB", { kind: "memory" }, small);
   const program = findDenokv();
   if (program !== undefined) {

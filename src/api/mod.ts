@@ -21,6 +21,16 @@ export {
 export { healthLine, notReadyReason, progressOf, redactStatus, reportStatus } from "./status_views.ts";
 export { createHandler, type RouteOptions, type StatusProvider } from "./routes.ts";
 export { type HttpServer, serveHttp } from "./http.ts";
+export {
+  type AdminActions,
+  type AdminOptions,
+  createAdminHandler,
+  type DiscoveryAnswer,
+  isPeerText,
+} from "./admin.ts";
+export { type AdminCall, askAdmin } from "./admin_client.ts";
+export { adminPortPath, adminSocketPath, type AdminTransport } from "./admin_place.ts";
+export { type AdminServer, serveAdmin } from "./admin_server.ts";
 export { jsonLine } from "./log_json.ts";
 export { limitRepeats } from "./log_repeat.ts";
 export { LogFile, type LogFileOptions } from "./log_file.ts";

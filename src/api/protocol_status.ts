@@ -60,6 +60,7 @@ export function protocolStatus(
       busy: s.busy,
       requestType: s.requestType ?? null,
       latencyMsP50: s.latencyMs === undefined ? null : Math.round(s.latencyMs),
+      suspended: s.suspended,
       bytesIn: s.bytesIn,
       bytesOut: s.bytesOut,
     })),
@@ -69,6 +70,7 @@ export function protocolStatus(
       reason: c.reason,
       critical: c.critical,
       until: new Date(c.until).toISOString(),
+      remainingSeconds: Math.ceil(c.remainingMs / 1000),
     })),
   };
 }

@@ -105,6 +105,8 @@ export interface StreamStatus {
   readonly busy: boolean;
   readonly requestType: string | null;
   readonly latencyMsP50: number | null;
+  /** A trusted peer that sent bad data is not asked for any for a while. */
+  readonly suspended: boolean;
   readonly bytesIn: number;
   readonly bytesOut: number;
 }
@@ -115,6 +117,7 @@ export interface CooldownStatus {
   readonly reason: string;
   readonly critical: boolean;
   readonly until: string;
+  readonly remainingSeconds: number;
 }
 
 export interface ProtocolStatus {

@@ -6,48 +6,21 @@
  */
 import { ExitCode, safeText } from "../base/mod.ts";
 import { ageText, healthLine, notReadyReason, progressOf, type StatusDocument } from "../api/mod.ts";
-import { type Command, type CommandCall, isSet, textOf } from "./command.ts";
+import { askNode } from "./ask_node.ts";
+import { type Command, type CommandCall, isSet } from "./command.ts";
 import { terminalLines } from "./progress.ts";
 import { outcome } from "./report_error.ts";
-import { load } from "./run_command.ts";
-
-const TIMEOUT_MS = 5_000;
-
-/** The listener to ask: named, or that of the configuration. */
-function listenerUrl(call: CommandCall): string {
-  const named = textOf(call, "url");
-  if (named !== undefined) return named.replace(/\/+$/, "");
-  const { prometheus } = load(call).config;
-  const ip = prometheus.ip === "0.0.0.0" ? "127.0.0.1" : prometheus.ip === "::" ? "::1" : prometheus.ip;
-  return `http://${ip.includes(":") ? `[${ip}]` : ip}:${prometheus.port}`;
-}
 
 function isDocument(value: unknown): value is StatusDocument {
   return typeof value === "object" && value !== null && "schema" in value && value.schema === 1 &&
     "sync" in value && "streams" in value;
 }
 
-/** The status of the node behind `url`, or why there is none. */
-async function fetchStatus(url: string): Promise<StatusDocument | string> {
-  try {
-    const response = await fetch(`${url}/status`, {
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      redirect: "error",
-    });
-    const body: unknown = await response.json();
-    return response.ok && isDocument(body) ? body : `it answers ${response.status}, but not with a status`;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-function noAnswer(call: CommandCall, url: string, why: string): never {
-  if (!isSet(call, "json")) call.io.out(`no-answer ${url}`);
-  throw outcome(
-    ExitCode.NO_ANSWER,
-    `no node answers at ${url}: ${safeText(why, 200)}`,
-    "start it with `hsync run`, or name its listener with --url",
-  );
+/** @throws {HsyncError} exit code 4 after one line on standard output */
+function fetchStatus(call: CommandCall): Promise<StatusDocument> {
+  return askNode(call, "/status", isDocument, ["listener", "socket"], (where) => {
+    if (!isSet(call, "json")) call.io.out(`no-answer ${where}`);
+  });
 }
 
 /** Exit 0 when in sync; otherwise the one error line with the likeliest reason. */
@@ -68,9 +41,7 @@ const health: Command = {
   flags: ["url", "json"],
   args: [0, 0],
   run: async (call) => {
-    const url = listenerUrl(call);
-    const doc = await fetchStatus(url);
-    if (typeof doc === "string") return noAnswer(call, url, doc);
+    const doc = await fetchStatus(call);
     if (isSet(call, "json")) {
       const { sync } = doc;
       const streams = doc.streams.protocols[0]?.active ?? 0;
@@ -117,9 +88,7 @@ const status: Command = {
   flags: ["url", "json"],
   args: [0, 0],
   run: async (call) => {
-    const url = listenerUrl(call);
-    const doc = await fetchStatus(url);
-    if (typeof doc === "string") return noAnswer(call, url, doc);
+    const doc = await fetchStatus(call);
     if (isSet(call, "json")) call.io.out(JSON.stringify(doc));
     else statusScreen(doc, 120).forEach((l) => call.io.out(l));
     return verdict(doc);

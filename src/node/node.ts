@@ -17,6 +17,7 @@ import {
   type RecentErrors,
   reportProcess,
   reportStatus,
+  serveAdmin,
   serveHttp,
   type StatusDocument,
   TrafficMeter,
@@ -27,6 +28,7 @@ import { createHost, type LibP2PHost, loadIdentity } from "../p2p/mod.ts";
 import { type ChainStore, storeDirectory } from "../store/mod.ts";
 import { protocolId, SyncProtocol } from "../stream/mod.ts";
 import { SyncDriver } from "../sync/mod.ts";
+import { adminActions } from "./admin_actions.ts";
 import { openConfiguredChain, paramsOf, storeLocationOf } from "./chain.ts";
 import { EvidenceFiles } from "./evidence.ts";
 import { epochProtocol, hostOptions, ownProtocol } from "./network_parts.ts";
@@ -179,6 +181,7 @@ export class HsyncNode {
 
     await this.#startProtocols();
     if (config.sync.client) this.#startDriver();
+    await this.#serveAdmin();
   }
 
   /** Nothing is served, and nothing built upon, before it is known to be certified. */
@@ -231,6 +234,26 @@ export class HsyncNode {
       const server = serveHttp(status.listen, routes, "--status.addr");
       this.#http ??= server;
       this.#undo.push(() => server.close());
+    }
+  }
+
+  /** The operator's socket. A node that cannot have one runs all the same. */
+  async #serveAdmin(): Promise<void> {
+    const { loaded: { config }, logger, random } = this.options;
+    // Whoever opened the store holds its lock, and with it the right to the socket.
+    if (this.options.store !== undefined) return;
+    const log = logger.child("api");
+    try {
+      const server = await serveAdmin(storeDirectory(config.dataDir, config.shard), {
+        actions: adminActions(this.#protocols, log),
+        status: () => this.status(),
+        onError: (error) => log.error("an operator's request failed", { error }),
+        random,
+      });
+      this.#undo.push(() => server.close());
+    } catch (error) {
+      if (!(error instanceof HsyncError)) throw error;
+      log.warn(`commands to the running node are not possible: ${error.message}`, { hint: error.hint });
     }
   }
 

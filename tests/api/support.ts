@@ -87,6 +87,7 @@ export function parts(over: Partial<StatusParts> = {}): StatusParts {
         busy: true,
         requestType: "getBlocksByHashes",
         latencyMsP50: 180,
+        suspended: false,
         bytesIn: 1,
         bytesOut: 1,
       }],
@@ -96,6 +97,7 @@ export function parts(over: Partial<StatusParts> = {}): StatusParts {
         reason: "invalid_blocks",
         critical: true,
         until: "2026-11-22T12:00:00Z",
+        remainingSeconds: 3_477,
       }],
     }],
     requests: {

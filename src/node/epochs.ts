@@ -1,0 +1,157 @@
+/**
+ * The epoch chain of a node: opened with its store, followed once there are streams.
+ *
+ * Why it exists: a node of another shard than 0 and light mode need the same parts in the same order. What must stay true: the
+ * checkpoints are held against what is stored before anything is fetched; whatever is started here is ended by `stop`.
+ */
+import type { Clock, Logger, Meter } from "../base/mod.ts";
+import type { NetworkParams } from "../chain/mod.ts";
+import type { CheckpointConfig, HsyncConfig } from "../config/mod.ts";
+import {
+  AnchorBook,
+  type BatchVerifier,
+  ConflictingCertificates,
+  type EvidenceSink,
+  type LoadShardState,
+} from "../consensus/mod.ts";
+import type { ChainStore } from "../store/mod.ts";
+import type { ChainReader, PeerSource } from "../stream/mod.ts";
+import {
+  BeaconCheck,
+  type BeaconCheckStatus,
+  checkAgainstStore,
+  chooseCheckpoints,
+  type ChosenCheckpoints,
+  EpochChain,
+  EpochFollower,
+  type EpochStatus,
+  RecordEpochStore,
+} from "../sync/mod.ts";
+
+export interface EpochPartOptions {
+  readonly config: Pick<HsyncConfig, "shard"> & {
+    readonly sync: { readonly checkpoints: readonly CheckpointConfig[] };
+  };
+  readonly params: NetworkParams;
+  /** The node's own store: the epoch chain lives in its records. */
+  readonly store: ChainStore;
+  /** Verifies certificates; stays open. */
+  readonly certificates: BatchVerifier;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly meter: Meter;
+  /** Where proof of a conflict goes. */
+  readonly evidence?: EvidenceSink;
+}
+
+export class EpochPart {
+  readonly #o: EpochPartOptions;
+  #follower: EpochFollower | undefined;
+  #check: BeaconCheck | undefined;
+  #saving: Promise<void> = Promise.resolve();
+
+  private constructor(
+    options: EpochPartOptions,
+    readonly chain: EpochChain,
+    /** What the operator vouched for. */
+    readonly checkpoints: ChosenCheckpoints,
+    /** Those of the network and the checkpoints. */
+    readonly anchors: AnchorBook,
+  ) {
+    this.#o = options;
+  }
+
+  /**
+   * Opens what is stored and holds it, and the store, against the checkpoints.
+   *
+   * @throws {HsyncError} CHECKPOINT_INVALID (exit 128), CHECKPOINT_CONFLICT (exit 11), and store errors.
+   */
+  static async open(options: EpochPartOptions): Promise<EpochPart> {
+    const { config, params, store, logger } = options;
+    const given = config.sync.checkpoints;
+    const checkpoints = chooseCheckpoints(given, config.shard, params);
+    await checkAgainstStore(given, config.shard, (number) => store.hashAt(number));
+    const chain = await EpochChain.open({
+      params,
+      store: new RecordEpochStore(store, logger),
+      anchors: AnchorBook.of(params.name),
+      logger,
+    });
+    await checkAgainstStore(
+      given,
+      0,
+      (number) => Promise.resolve(chain.at(params.schedule.epochOf(number))?.hash),
+    );
+    return new EpochPart(options, chain, checkpoints, AnchorBook.of(params.name, checkpoints.anchors));
+  }
+
+  /** For the server of `epochsync`. */
+  reader(): ChainReader {
+    return this.chain.reader();
+  }
+
+  /** A follower over these streams, not started. */
+  makeFollower(peers: PeerSource): EpochFollower {
+    const { certificates, clock, logger, meter } = this.#o;
+    const { beacon } = this.checkpoints;
+    const follower = new EpochFollower({
+      chain: this.chain,
+      peers,
+      anchors: this.anchors,
+      verifier: certificates,
+      clock,
+      logger,
+      meter,
+      ...(beacon === undefined ? {} : { checkpoint: beacon }),
+    });
+    follower.on((event) => {
+      if (event.type === "failed") this.keepEvidence(event.error);
+    });
+    return follower;
+  }
+
+  /**
+   * Follows the beacon chain for a node of another shard, and checks that shard's committees from now on.
+   *
+   * @returns the follower, for the stage SyncEpoch.
+   */
+  async follow(peers: PeerSource): Promise<EpochFollower> {
+    const { config, store, clock, logger } = this.#o;
+    const follower = this.makeFollower(peers);
+    this.#follower = follower;
+    this.#check = await BeaconCheck.open({
+      follower,
+      shardId: config.shard,
+      ownStateAt: (epoch) => store.shardStateAt(epoch),
+      records: store,
+      clock,
+      logger,
+    });
+    follower.start();
+    return follower;
+  }
+
+  /** The beacon chain's committees for the verifier of another shard; none are known before `follow`. */
+  readonly beaconStateAt: LoadShardState = async (epoch) => await this.#check?.stateAt(epoch);
+
+  /** Keeps the proof of a conflict, if the error is one; what cannot be written is in the log. */
+  keepEvidence(error: Error): void {
+    const { evidence, logger } = this.#o;
+    if (evidence === undefined || !(error instanceof ConflictingCertificates)) return;
+    this.#saving = this.#saving.then(() => evidence.save(error.evidence)).catch((cause: unknown) =>
+      logger.error("the evidence of two certified blocks could not be written", { error: cause })
+    );
+  }
+
+  /** Undefined before `follow`. */
+  status(): { readonly epochs: EpochStatus; readonly check: BeaconCheckStatus } | undefined {
+    if (this.#follower === undefined || this.#check === undefined) return undefined;
+    return { epochs: this.#follower.status(), check: this.#check.status() };
+  }
+
+  async stop(): Promise<void> {
+    await this.#follower?.stop();
+    await this.#check?.stop();
+    await this.#saving;
+  }
+}

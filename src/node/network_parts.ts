@@ -10,7 +10,7 @@ import type { NetworkParams } from "../chain/mod.ts";
 import type { HsyncConfig } from "../config/mod.ts";
 import { type DiscoveredPeer, type HostOptions, type Identity, parsePeerAddress } from "../p2p/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
-import type { PeerMemory, SyncProtocolOptions } from "../stream/mod.ts";
+import type { ChainReader, PeerMemory, SyncProtocolOptions } from "../stream/mod.ts";
 
 /** Slack above the height that a chain of one block a second would have: clocks differ, and so do genesis times. */
 const HEIGHT_SLACK = 100_000;
@@ -136,5 +136,32 @@ export function epochProtocol(
     reader: store,
     caps: { hardLowCap: 0, softLowCap: 0, highCap: sync.discHighCap, discBatch: sync.discBatch },
     memory: memoryIn(store, "epochsync"),
+  };
+}
+
+/** Streams of the epoch chain that are looked for: one is enough, another one is there when it goes. */
+const EPOCH_STREAMS = { hardLowCap: 1, softLowCap: 3 };
+
+/**
+ * Settings of the epoch protocol of a node that follows the beacon chain by its epochs, but for the host: it takes what
+ * beacon nodes have, and offers what it has taken.
+ */
+export function followedEpochs(
+  config: HsyncConfig,
+  params: NetworkParams,
+  store: ChainStore,
+  reader: ChainReader,
+  parts: Common,
+): Omit<SyncProtocolOptions, "host"> {
+  const { sync } = config;
+  return {
+    ...common(config, params, parts),
+    service: "epochsync",
+    shardId: 0,
+    reader,
+    caps: { ...EPOCH_STREAMS, highCap: sync.discHighCap, discBatch: sync.discBatch },
+    trusted: trustedPeers(config),
+    memory: memoryIn(store, "epochsync"),
+    advertise: sync.enabled,
   };
 }

@@ -1,0 +1,155 @@
+/**
+ * `hsync light`: light mode from start to exit code.
+ *
+ * Why it exists: the answer is wanted once, or for as long as the process lives, by people and by scripts. What must stay true: the
+ * answer is printed whatever ended the run, and on standard output nothing else with `--json`; whatever ends the run, it
+ * stops cleanly within ten seconds.
+ */
+import { type Clock, createLogger, ExitCode, HsyncError, SystemClock, SystemRandom } from "../base/mod.ts";
+import { type CliIo, openLogSinks, progressOf, RecentErrors } from "../api/mod.ts";
+import type { LoadedConfig } from "../config/mod.ts";
+import { checkpointText, type LightStatusDocument } from "../sync/mod.ts";
+import { LightNode } from "./light.ts";
+
+const PROGRESS_MS = 1_000;
+/** A clean stop takes at most this long. */
+const STOP_LIMIT_MS = 10_000;
+
+/** The answer as lines for people. */
+export function lightLines(status: LightStatusDocument): string[] {
+  const { head, epochChain: epochs, checkpoint, failed } = status;
+  const lines = [
+    `epochs  ${epochs.epoch} is the newest whose committees are known (${
+      epochs.caughtUp ? "no peer knows a newer one" : "still catching up"
+    }), from ${epochs.origin}`,
+  ];
+  if (checkpoint !== null) {
+    lines.push(
+      `begun at checkpoint ${checkpoint.given ?? ""}, ${checkpoint.ageDays ?? "?"} days old${
+        checkpoint.old === true ? ": look for a newer one" : ""
+      }`,
+    );
+  }
+  if (head === null) {
+    lines.unshift(`shard ${status.shard}: no certified head yet (${status.waiting?.what ?? status.state})`);
+  } else {
+    const { certificate: c } = head;
+    lines.unshift(
+      `shard ${head.shard} head ${head.number} ${head.hash}`,
+      `        epoch ${head.epoch}, ${head.ageSeconds} s old (${head.timestamp})`,
+      `signed  by ${c.signers} of ${c.slots} seats, voting power ${c.votingPower}${
+        c.quorum === "uniform" ? " (one seat, one vote)" : ""
+      }`,
+      `bitmap  ${c.bitmap}`,
+    );
+  }
+  if (status.refused !== null) lines.push(`refused ${status.refused.text}`);
+  if (failed !== null) lines.push(`failed  ${failed}`);
+  return lines;
+}
+
+interface Outcome {
+  readonly code: ExitCode;
+  readonly error?: HsyncError;
+}
+
+/**
+ * Runs light mode until a signal, a failure, the deadline, or with `--exit-when-synced` until the certified head is where peers say
+ * that the chain ends; the answer is printed whatever ended it.
+ *
+ * @throws {HsyncError} carrying the exit code
+ */
+export async function runLight(
+  loaded: LoadedConfig,
+  options: { readonly json: boolean },
+  io: CliIo,
+): Promise<ExitCode> {
+  const { config } = loaded;
+  const clock = new SystemClock();
+  const errors = new RecentErrors();
+  const sinks = openLogSinks(config.log, {
+    terminal: io.terminal,
+    color: config.run.color,
+    err: (line) => io.err(line),
+  });
+  const logger = createLogger({ level: config.log.level, sinks: [...sinks.sinks, errors.sink] });
+  const end = Promise.withResolvers<Outcome>();
+  const cancels = [
+    io.onStop(() => end.resolve({ code: ExitCode.OK })),
+    io.onReload(() => sinks.reopen()),
+  ];
+  try {
+    const node = await LightNode.start({ loaded, clock, random: new SystemRandom(), logger, errors });
+    cancels.push(...watch(node, loaded, options, io, clock, end.resolve));
+    const outcome = await end.promise;
+    const status = node.status();
+    if (options.json) io.out(JSON.stringify(status));
+    else lightLines(status).forEach((line) => io.out(line));
+    await stopped(node, clock);
+    if (outcome.error !== undefined) throw outcome.error;
+    return outcome.code;
+  } finally {
+    for (const cancel of cancels) cancel();
+    await sinks.close();
+  }
+}
+
+/** Ties the ends that a run may have to `end`, and shows how far it is. */
+function watch(
+  node: LightNode,
+  loaded: LoadedConfig,
+  options: { readonly json: boolean },
+  io: CliIo,
+  clock: Clock,
+  end: (outcome: Outcome) => void,
+): Array<() => void> {
+  const { run } = loaded.config;
+  const { checkpoint } = node.light.status();
+  if (!options.json && !run.quiet) {
+    io.out(
+      `light mode: shard ${loaded.config.shard} of ${node.params.name}, from ${
+        checkpoint === undefined ? "genesis" : `checkpoint ${checkpointText(checkpoint)}`
+      }${node.statusUrl === undefined ? "" : `, status at ${node.statusUrl}/status`}`,
+    );
+  }
+  const show = () => io.progress(progressOf(node.document(), 0, node.bytesPerSecond()));
+  const cancels = [
+    clock.every(PROGRESS_MS, show),
+    node.light.on((event) => {
+      if (event.type === "failed") end({ code: event.error.exitCode, error: event.error });
+      else if (event.type === "synced" && run.exitWhenSynced) end({ code: ExitCode.OK });
+      else show();
+    }),
+  ];
+  if (run.deadlineSeconds !== undefined) {
+    const seconds = run.deadlineSeconds;
+    cancels.push(
+      clock.after(seconds * 1000, () => end({ code: ExitCode.RUNTIME, error: late(node, seconds) })),
+    );
+  }
+  return cancels;
+}
+
+function late(node: LightNode, seconds: number): HsyncError {
+  const { state, head, waiting, epochChain } = node.status();
+  const why = waiting?.what ?? epochChain.waiting?.what ?? state;
+  return new HsyncError(
+    "DEADLINE",
+    `no fresh certified head after ${seconds} s (${
+      head === null ? "none at all" : `the newest is block ${head.number}`
+    }); waiting for: ${why}`,
+    { exitCode: ExitCode.RUNTIME, hint: "run without --deadline to let it go on; what is known stays" },
+  );
+}
+
+async function stopped(node: LightNode, clock: Clock): Promise<void> {
+  const over = new AbortController();
+  const limit = clock.sleep(STOP_LIMIT_MS, over.signal).then(() => {
+    throw new HsyncError("STOP_TIMEOUT", `light mode did not stop within ${STOP_LIMIT_MS / 1000} s`);
+  }, () => undefined);
+  try {
+    await Promise.race([node.stop(), limit]);
+  } finally {
+    over.abort();
+  }
+}

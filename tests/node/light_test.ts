@@ -1,0 +1,83 @@
+/** Light mode over real sockets: nodes of both shards serve recorded chains, light mode tells their heads. */
+import assert from "node:assert/strict";
+import type { CliIo } from "../../src/api/mod.ts";
+import { FLAGS, loadConfig, parseArgv } from "../../src/config/mod.ts";
+import { runLight } from "../../src/node/run_light.ts";
+import type { LightStatusDocument } from "../../src/sync/mod.ts";
+import { vectorText } from "../vectors/load.ts";
+import { hsync, localFlags, Process } from "./support.ts";
+
+/** A node that serves the recorded blocks 0..`height` of a shard. */
+async function serve(
+  dir: string,
+  shard: 0 | 1,
+  height: number,
+  more: readonly string[] = [],
+): Promise<Process> {
+  const lines = vectorText(`localnet/s${shard}.blocks.jsonl.gz`).split("\n").slice(0, height + 1);
+  await Deno.mkdir(dir, { recursive: true });
+  await Deno.writeTextFile(`${dir}/blocks.jsonl`, lines.join("\n") + "\n");
+  const flags = localFlags(dir, ["--run.shard", String(shard), ...more]);
+  const imported = await hsync(["db", "import", `${dir}/blocks.jsonl`, ...flags]);
+  assert.equal(imported.code, 0, imported.stderr);
+  return new Process(["run", ...flags]);
+}
+async function address(node: Process): Promise<string> {
+  return (await node.line(/p2p\s+(\/ip4\/127\.0\.0\.1\/tcp\/\d+\/p2p\/\S+)/))[1] as string;
+}
+
+/** Runs light mode in this process. */
+async function light(args: readonly string[], json: boolean): Promise<{ code: number; out: string[] }> {
+  const loaded = loadConfig({ flags: parseArgv(args, FLAGS).flags, env: () => undefined });
+  const out: string[] = [];
+  const io: CliIo = {
+    out: (line) => out.push(line),
+    err: () => {},
+    terminal: false,
+    progress: () => {},
+    onStop: () => () => {},
+    onReload: () => () => {},
+  };
+  return { code: await runLight(loaded, { json }, io), out };
+}
+
+Deno.test("the heads of both shards, from genesis and from a checkpoint, and across a restart", async () => {
+  const dir = await Deno.makeTempDir();
+  // The recording of shard 1 ends while the beacon chain is in epoch 17.
+  const beacon = await serve(`${dir}/beacon`, 0, 270);
+  const boot = await address(beacon);
+  const shard = await serve(`${dir}/shard`, 1, 255, ["--bootnodes", boot]);
+  try {
+    await address(shard);
+    const once = ["--bootnodes", boot, "--exit-when-synced", "--deadline", "90"];
+    const first = await light(localFlags(`${dir}/l1`, ["--run.shard", "1", ...once]), true);
+    assert.equal(first.code, 0);
+    assert.equal(first.out.length, 1, "with --json there is the document and nothing else");
+    const status = JSON.parse(first.out[0] ?? "") as LightStatusDocument;
+    assert.equal(status.head?.number, 255);
+    assert.equal(status.head?.epoch, 17);
+    assert.equal(status.epochChain.epoch, 17);
+    assert.equal(status.synced, true);
+
+    const again = await light(localFlags(`${dir}/l1`, ["--run.shard", "1", ...once]), false);
+    assert.equal(again.code, 0);
+    assert.match(
+      again.out.join("\n"),
+      /shard 1 head 255 0x[0-9a-f]{64}\n.*\nsigned {2}by \d+ of \d+ seats, voting power 0?1?\.\d+/,
+    );
+
+    const last = status.epochChain.head;
+    assert.ok(last !== null);
+    const checkpoint = ["--sync.checkpoint", `0:${last.number}:${last.hash}`];
+    const zero = await light(localFlags(`${dir}/l0`, [...checkpoint, ...once]), true);
+    const beaconHead = JSON.parse(zero.out[0] ?? "") as LightStatusDocument;
+    assert.equal(beaconHead.head?.number, 270);
+    assert.equal(beaconHead.epochChain.origin, "checkpoint");
+    assert.equal(typeof beaconHead.checkpoint?.ageDays, "number");
+  } finally {
+    beacon.kill("SIGTERM");
+    shard.kill("SIGTERM");
+    await Promise.all([beacon.end(), shard.end()]);
+    await Deno.remove(dir, { recursive: true });
+  }
+});

@@ -75,6 +75,11 @@ export interface DbVerifyOptions {
   readonly allSignatures: boolean;
   readonly json: boolean;
 }
+export interface DbUnwindOptions {
+  /** The block that becomes the head. */
+  readonly to: number;
+  readonly json: boolean;
+}
 export interface DemoOptions {
   readonly json: boolean;
 }
@@ -87,4 +92,5 @@ export interface NodeCommands {
   dbExport(loaded: LoadedConfig, options: DbExportOptions, io: CliIo): Promise<ExitCode>;
   dbInfo(loaded: LoadedConfig, options: DbInfoOptions, io: CliIo): Promise<ExitCode>;
   dbVerify(loaded: LoadedConfig, options: DbVerifyOptions, io: CliIo): Promise<ExitCode>;
+  dbUnwind(loaded: LoadedConfig, options: DbUnwindOptions, io: CliIo): Promise<ExitCode>;
 }

@@ -52,8 +52,8 @@ export const DB_COMMANDS: readonly Command[] = [
   },
   {
     name: "db verify",
-    usage: "[--from N] [--to N] [--all-signatures]",
-    help: "check the stored blocks again",
+    usage: "[--from N] [--to N] [--all-signatures] [--json]",
+    help: "check the stored blocks again; exit 10 at the first that is not in order",
     flags: ["from", "to", "all-signatures", "json"],
     args: [0, 0],
     run: async (call) => {
@@ -61,6 +61,24 @@ export const DB_COMMANDS: readonly Command[] = [
       checkRange(from, to);
       const options = { from, to, allSignatures: isSet(call, "all-signatures"), json: isSet(call, "json") };
       return await (await call.node()).dbVerify(load(call), options, call.io);
+    },
+  },
+  {
+    name: "db unwind",
+    usage: "--to N [--json]",
+    help: "take away every block above N; needs the store for itself",
+    flags: ["to", "json"],
+    args: [0, 0],
+    run: async (call) => {
+      const to = numberOf(call, "to");
+      if (to === undefined) {
+        throw usageError(
+          "MISSING_VALUE",
+          "`hsync db unwind` needs to know how far",
+          "write `hsync db unwind --to N`: block N becomes the head",
+        );
+      }
+      return await (await call.node()).dbUnwind(load(call), { to, json: isSet(call, "json") }, call.io);
     },
   },
 ];

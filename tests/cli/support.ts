@@ -50,6 +50,7 @@ export async function run(argv: readonly string[], over: Partial<NodeCommands> =
     dbExport: note("dbExport"),
     dbInfo: note("dbInfo"),
     dbVerify: note("dbVerify"),
+    dbUnwind: note("dbUnwind"),
     ...over,
   };
   const code = await main(argv, { node: () => Promise.resolve(node), io });

@@ -69,8 +69,16 @@ export function readFailed(cause: unknown): HsyncError {
   });
 }
 
+/** Deno was started without its key-value store. */
+export function noDenoKv(): HsyncError {
+  return new HsyncError("STORE_NO_KV", "Deno runs without its key-value store", {
+    hint: "start it with `deno run -A --unstable-kv`",
+  });
+}
+
 /** A database that cannot be opened; `where` must not hold a password. */
 export function openFailed(where: string, remote: boolean, cause: unknown): HsyncError {
+  if (cause instanceof HsyncError) return cause;
   if (!remote && saysMalformed(cause)) return damaged(`${where}: ${textOf(cause)}`, undefined, cause);
   const text = textOf(cause);
   const hint = !remote

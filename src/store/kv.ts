@@ -5,7 +5,7 @@
  * Deno KV. What must stay true: every value is a `Uint8Array` (Deno KV keeps those as they are, anything else
  * grows by serialisation), and nothing above this file names `Deno.Kv`.
  */
-import { damaged, readFailed } from "./failures.ts";
+import { damaged, noDenoKv, readFailed } from "./failures.ts";
 
 /** A Deno KV key: parts are ordered element by element, and numbers by value. */
 export type KvKey = ReadonlyArray<string | number | Uint8Array>;
@@ -134,7 +134,12 @@ export class DenoKv implements Kv {
   }
 }
 
-/** Opens a database: a file path, `:memory:`, or the URL of a Deno KV server (token from `DENO_KV_ACCESS_TOKEN`). */
+/**
+ * Opens a database: a file path, `:memory:`, or the URL of a Deno KV server (token from `DENO_KV_ACCESS_TOKEN`).
+ * @throws {HsyncError} STORE_NO_KV when Deno was started without it.
+ */
 export async function openDenoKv(target: string): Promise<Kv> {
+  // The project file and the compiled executable switch it on; a bundle alone cannot.
+  if (typeof Deno.openKv !== "function") throw noDenoKv();
   return new DenoKv(await Deno.openKv(target));
 }

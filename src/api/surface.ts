@@ -80,6 +80,9 @@ export interface DbUnwindOptions {
   readonly to: number;
   readonly json: boolean;
 }
+export interface LightOptions {
+  readonly json: boolean;
+}
 export interface DemoOptions {
   readonly json: boolean;
 }
@@ -87,6 +90,7 @@ export interface DemoOptions {
 /** What `node/` offers the commands. Each resolves with the exit code or throws an HsyncError that carries one. */
 export interface NodeCommands {
   runNode(loaded: LoadedConfig, io: CliIo): Promise<ExitCode>;
+  runLight(loaded: LoadedConfig, options: LightOptions, io: CliIo): Promise<ExitCode>;
   runDemo(options: DemoOptions, io: CliIo): Promise<ExitCode>;
   dbImport(loaded: LoadedConfig, options: DbImportOptions, io: CliIo): Promise<ExitCode>;
   dbExport(loaded: LoadedConfig, options: DbExportOptions, io: CliIo): Promise<ExitCode>;

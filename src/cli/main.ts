@@ -15,13 +15,14 @@ import { commandHelp, helpText } from "./help.ts";
 import { INFO_COMMANDS, versionCommand } from "./info_commands.ts";
 import { QUERY_COMMANDS } from "./query_commands.ts";
 import { reportError } from "./report_error.ts";
-import { demoCommand, runCommand } from "./run_command.ts";
+import { demoCommand, lightCommand, runCommand } from "./run_command.ts";
 import { STREAMS_COMMANDS } from "./streams_commands.ts";
 import { TerminalIo } from "./terminal_io.ts";
 
 /** Every command. */
 export const COMMANDS: readonly Command[] = [
   runCommand,
+  lightCommand,
   ...QUERY_COMMANDS,
   ...STREAMS_COMMANDS,
   ...CONFIG_COMMANDS,

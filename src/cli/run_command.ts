@@ -28,6 +28,22 @@ export const runCommand: Command = {
   },
 };
 
+export const lightCommand: Command = {
+  name: "light",
+  usage: "[flags] [--json]",
+  help: "only the newest certified head: its age, who signed it, with which voting power",
+  flags: ["json"],
+  args: [0, 0],
+  run: async (call) => {
+    const loaded = load(call);
+    if (!loaded.config.run.quiet) {
+      for (const line of noticeLines(loaded.notices)) call.io.err(`notice: ${line}`);
+    }
+    const json = call.flags.get("json")?.value === true;
+    return await (await call.node()).runLight(loaded, { json }, call.io);
+  },
+};
+
 export const demoCommand: Command = {
   name: "demo",
   usage: "",

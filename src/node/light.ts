@@ -100,7 +100,8 @@ export class LightNode {
     const identity = await loadIdentity(config.p2p.keyFile, logger.child("p2p"));
     const topics = [protocolId("sync", params.name, config.shard), protocolId("epochsync", params.name, 0)];
     const metrics = new Metrics({
-      shards: [config.shard],
+      // Figures of the epoch chain are those of shard 0.
+      shards: [...new Set([config.shard, 0])],
       topics,
       strict: false,
       logger: logger.child("api"),

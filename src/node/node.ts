@@ -135,7 +135,7 @@ export class HsyncNode {
     const topics = [protocolId("sync", params.name, config.shard)];
     if (config.shard === 0) topics.push(protocolId("epochsync", params.name, 0));
     const metrics = new Metrics({
-      shards: [config.shard],
+      shards: [...new Set([config.shard, 0])],
       topics,
       strict: false,
       logger: logger.child("api"),

@@ -133,13 +133,13 @@ function watch(
 function late(node: LightNode, seconds: number): HsyncError {
   const { state, head, waiting, epochChain } = node.status();
   const why = waiting?.what ?? epochChain.waiting?.what ?? state;
-  return new HsyncError(
-    "DEADLINE",
-    `no fresh certified head after ${seconds} s (${
-      head === null ? "none at all" : `the newest is block ${head.number}`
-    }); waiting for: ${why}`,
-    { exitCode: ExitCode.RUNTIME, hint: "run without --deadline to let it go on; what is known stays" },
-  );
+  const known = head === null
+    ? "no head is certified"
+    : `block ${head.number} is certified, ${head.ageSeconds} s old`;
+  return new HsyncError("DEADLINE", `not ended after ${seconds} s: ${known}; waiting for: ${why}`, {
+    exitCode: ExitCode.RUNTIME,
+    hint: "run without --deadline to let it go on; what is known stays",
+  });
 }
 
 async function stopped(node: LightNode, clock: Clock): Promise<void> {

@@ -45,6 +45,7 @@ export async function run(argv: readonly string[], over: Partial<NodeCommands> =
   };
   const node: NodeCommands = {
     runNode: note("runNode"),
+    runLight: note("runLight"),
     runDemo: note("runDemo"),
     dbImport: note("dbImport"),
     dbExport: note("dbExport"),

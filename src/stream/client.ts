@@ -178,15 +178,15 @@ export class SyncClient implements BlockClient, StateClient {
 
   /** Checking is our work: when it takes too long, that is nobody else's fault. */
   async #within<V>(work: Promise<V>): Promise<V> {
-    const done = new AbortController();
-    const late = this.#o.clock.sleep(DELIVER_TIMEOUT_MS, done.signal).then(
-      () => Promise.reject(fault("DELIVER_TIMEOUT", "checking an answer took too long")),
-      () => work,
+    const late = Promise.withResolvers<never>();
+    const cancel = this.#o.clock.after(
+      DELIVER_TIMEOUT_MS,
+      () => late.reject(fault("DELIVER_TIMEOUT", "checking an answer took too long")),
     );
     try {
-      return await Promise.race([work, late]);
+      return await Promise.race([work, late.promise]);
     } finally {
-      done.abort();
+      cancel();
     }
   }
 

@@ -68,6 +68,9 @@ export function serverLabel(type: RequestType | undefined): ServerRequestLabel {
 
 /** The meter with this protocol's `topic` filled in. */
 export class StreamMeter {
+  /** What each gauge was told last: most steps of a request change none of them. */
+  readonly #told = new Map<string, number>();
+
   constructor(readonly meter: Meter, readonly topic: string) {
     this.#zero();
   }
@@ -113,6 +116,8 @@ export class StreamMeter {
   }
   /** A gauge that has the topic as its only label. */
   gauge(name: string, value: number): void {
+    if (this.#told.get(name) === value) return;
+    this.#told.set(name, value);
     this.meter.set(name, { topic: this.topic }, value);
   }
   setup(ms: number): void {

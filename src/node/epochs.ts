@@ -5,7 +5,7 @@
  * checkpoints are held against what is stored before anything is fetched; whatever is started here is ended by `stop`.
  */
 import type { Clock, Logger, Meter } from "../base/mod.ts";
-import type { NetworkParams } from "../chain/mod.ts";
+import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { CheckpointConfig, HsyncConfig } from "../config/mod.ts";
 import {
   AnchorBook,
@@ -19,12 +19,17 @@ import type { ChainReader, PeerSource } from "../stream/mod.ts";
 import {
   BeaconCheck,
   type BeaconCheckStatus,
+  beginAtCheckpoint,
   checkAgainstStore,
+  type CheckpointAge,
+  checkpointAge,
+  type CheckpointBlock,
   chooseCheckpoints,
   type ChosenCheckpoints,
   EpochChain,
   EpochFollower,
   type EpochStatus,
+  invalidCheckpoint,
   RecordEpochStore,
 } from "../sync/mod.ts";
 
@@ -48,6 +53,8 @@ export class EpochPart {
   readonly #o: EpochPartOptions;
   #follower: EpochFollower | undefined;
   #check: BeaconCheck | undefined;
+  /** Seconds since 1970 in the block that the node's own chain begins with, if that is a checkpoint. */
+  #ownBase: bigint | undefined;
   #saving: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -82,7 +89,29 @@ export class EpochPart {
       0,
       (number) => Promise.resolve(chain.at(params.schedule.epochOf(number))?.hash),
     );
-    return new EpochPart(options, chain, checkpoints, AnchorBook.of(params.name, checkpoints.anchors));
+    const anchors = AnchorBook.of(params.name, checkpoints.anchors);
+    const part = new EpochPart(options, chain, checkpoints, anchors);
+    const base = store.lowest() === 0 ? undefined : await store.headerAt(store.lowest());
+    part.#ownBase = base === undefined ? undefined : decodeHeader(base).time;
+    part.#warnIfOld();
+    return part;
+  }
+
+  /** Age of the newest checkpoint that something here begins at; undefined: all of it goes back to genesis. */
+  checkpointAge(): CheckpointAge | undefined {
+    const times = [this.#ownBase, this.chain.origin === "checkpoint" ? this.chain.baseTime : undefined]
+      .filter((time) => time !== undefined);
+    const [first, ...others] = times;
+    if (first === undefined) return undefined;
+    const newest = others.reduce((a, b) => a > b ? a : b, first);
+    return checkpointAge(newest, this.#o.clock.now());
+  }
+  #warnIfOld(): void {
+    const age = this.checkpointAge();
+    if (age?.old !== true) return;
+    this.#o.logger.warn("the checkpoint is old: look for a newer one, and check it in several places", {
+      days: age.days,
+    });
   }
 
   /** For the server of `epochsync`. */
@@ -129,6 +158,38 @@ export class EpochPart {
     });
     follower.start();
     return follower;
+  }
+
+  /**
+   * Makes an empty store begin at the checkpoint of the node's own shard, if there is one, asking these streams of the
+   * shard until somebody gives the block. On another shard than 0, after `follow`: the beacon chain must confirm its committees,
+   * where it can.
+   *
+   * @returns the block, or undefined when there is no checkpoint or the store had begun before.
+   * @throws {HsyncError} CHECKPOINT_INVALID (exit 128), ANCHOR_BREACH (exit 11), CANCELLED, and store errors.
+   */
+  async beginChain(peers: PeerSource, signal: AbortSignal): Promise<CheckpointBlock | undefined> {
+    const { store, params, clock, logger } = this.#o;
+    const checkpoint = this.checkpoints.own;
+    if (checkpoint === undefined) return undefined;
+    const { anchors } = this;
+    const found = await beginAtCheckpoint(store, {
+      peers,
+      checkpoint,
+      params,
+      anchors,
+      clock,
+      logger,
+      signal,
+      confirm: async ({ block }) => {
+        const verdict = await this.#check?.check(block.header, signal);
+        if (verdict?.kind !== "mismatch") return;
+        throw invalidCheckpoint(checkpoint, verdict.error.message, "check it against another source");
+      },
+    });
+    this.#ownBase = found?.block.header.time ?? this.#ownBase;
+    if (found !== undefined) this.#warnIfOld();
+    return found;
   }
 
   /** The beacon chain's committees for the verifier of another shard; none are known before `follow`. */

@@ -161,6 +161,9 @@ export class LightNode {
     this.#undo.push(reportStatus(metrics, () => this.document()));
     this.#serveHttp(metrics);
     this.#light.start();
+    if (this.#epochs.checkpoints.own !== undefined && config.shard !== 0) {
+      logger.info("light mode needs no checkpoint of its own shard; the beacon chain's is used");
+    }
   }
 
   /** Streams of the shard, and of the epoch chain unless the shard is the beacon chain, whose nodes have both. */

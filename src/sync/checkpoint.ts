@@ -49,7 +49,8 @@ export function checkpointText(checkpoint: Checkpoint): string {
   return `${checkpoint.shardId}:${checkpoint.number}:${to0x(checkpoint.hash)}`;
 }
 
-function invalid(checkpoint: Checkpoint, why: string, hint: string): HsyncError {
+/** The error for a checkpoint that is no place to begin at: exit 128. */
+export function invalidCheckpoint(checkpoint: Checkpoint, why: string, hint: string): HsyncError {
   return new HsyncError(
     "CHECKPOINT_INVALID",
     `the checkpoint ${checkpointText(checkpoint)} cannot be used: ${why}`,
@@ -82,7 +83,7 @@ export function chooseCheckpoints(
 ): ChosenCheckpoints {
   for (const checkpoint of given) {
     if (checkpoint.shardId >= params.shardCountAt(0)) {
-      throw invalid(
+      throw invalidCheckpoint(
         checkpoint,
         `${params.name} has no shard ${checkpoint.shardId}`,
         "check its first number",
@@ -90,7 +91,7 @@ export function chooseCheckpoints(
     }
     if (checkpoint.shardId !== 0 || params.schedule.isLastBlock(checkpoint.number)) continue;
     const epoch = params.schedule.epochOf(checkpoint.number);
-    throw invalid(
+    throw invalidCheckpoint(
       checkpoint,
       `block ${checkpoint.number} does not end an epoch, so nobody is known to judge the blocks after it`,
       `the last block of its epoch is ${params.schedule.lastBlock(epoch)}`,
@@ -99,7 +100,7 @@ export function chooseCheckpoints(
   const own = newest(given, shardId);
   const beacon = newest(given, 0);
   if (own !== undefined && beacon === undefined) {
-    throw invalid(
+    throw invalidCheckpoint(
       own,
       `shard ${shardId} takes its committees from shard 0, of which no checkpoint was given`,
       "add one for shard 0, of the same epoch or an older one",
@@ -108,8 +109,15 @@ export function chooseCheckpoints(
   return { own, beacon, anchors: { anchors: given, never: [] } };
 }
 
+/** How old a checkpoint is. */
+export interface CheckpointAge {
+  readonly days: number;
+  /** Older than `CHECKPOINT_OLD_DAYS`. */
+  readonly old: boolean;
+}
+
 /** How old a checkpoint is. @param time seconds since 1970 in its header. @param now ms since 1970. */
-export function checkpointAge(time: bigint, now: number): { readonly days: number; readonly old: boolean } {
+export function checkpointAge(time: bigint, now: number): CheckpointAge {
   const days = Math.max(0, Math.floor((now - Number(time) * 1000) / DAY_MS));
   return { days, old: days > CHECKPOINT_OLD_DAYS };
 }
@@ -201,7 +209,7 @@ function judged({ checkpoint, params, anchors }: FetchCheckpointOptions, block: 
   const { shardId, number } = checkpoint;
   anchors.require(shardId, block.number, block.hash);
   if (block.number !== number) {
-    throw invalid(
+    throw invalidCheckpoint(
       checkpoint,
       `the block with this hash is block ${block.number}`,
       "check its number and hash",
@@ -211,7 +219,7 @@ function judged({ checkpoint, params, anchors }: FetchCheckpointOptions, block: 
     return { checkpoint, block, ...checkEpochEnd(block, shardId, params) };
   } catch (error) {
     const why = asHsyncError(error).message;
-    throw invalid(checkpoint, why, "choose a block that ends an epoch, on the shard that you name");
+    throw invalidCheckpoint(checkpoint, why, "choose a block that ends an epoch, on the shard that you name");
   }
 }
 
@@ -224,15 +232,17 @@ export function isUnbegun(store: Pick<ChainStore, "head" | "lowest">): boolean {
  * Makes a store that holds nothing but genesis begin at the checkpoint; does nothing to any other store, whose
  * agreement with the checkpoint `checkAgainstStore` has shown.
  *
+ * @param options.confirm has the last word before the store begins there, by throwing.
  * @returns the block, or undefined when the store had begun before.
  * @throws {HsyncError} as `fetchCheckpoint`, and what the store throws.
  */
 export async function beginAtCheckpoint(
   store: Pick<ChainStore, "head" | "lowest" | "startAt">,
-  options: FetchCheckpointOptions,
+  options: FetchCheckpointOptions & { readonly confirm?: (found: CheckpointBlock) => Promise<void> },
 ): Promise<CheckpointBlock | undefined> {
   if (!isUnbegun(store)) return undefined;
   const found = await fetchCheckpoint(options);
+  await options.confirm?.(found);
   const { block } = found;
   // Its own certificate cannot be judged by anybody here; the child's header will say who signed it.
   await store.startAt(appendRow(block, { assurance: "linked", commitSig: undefined }, options.params));

@@ -51,11 +51,14 @@ export {
   beginAtCheckpoint,
   checkAgainstStore,
   type Checkpoint,
+  type CheckpointAge,
   checkpointAge,
+  type CheckpointBlock,
   checkpointText,
   chooseCheckpoints,
   type ChosenCheckpoints,
   fetchCheckpoint,
+  invalidCheckpoint,
   servesHistory,
 } from "./checkpoint.ts";
 export { type CertifiedHead, certifiedHead, type HeadDocument, headJson } from "./light/certified_head.ts";

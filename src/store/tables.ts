@@ -21,6 +21,9 @@ export type ParentCommitSig = (headerBytes: Uint8Array) => Uint8Array | undefine
 /** The certificate of a block that nobody signed: block 0, as the stream protocol shows it. */
 const NO_SIGNATURE = new Uint8Array(96);
 
+/** How often a row that a new branch may just have replaced is looked for. */
+const MAX_TRIES = 8;
+
 export class ChainTables {
   readonly hashes: RunTable;
   readonly headers: RunTable;
@@ -71,10 +74,15 @@ export class ChainTables {
   }
 
   async #need(number: number, what: string, table: RunTable): Promise<Uint8Array | undefined> {
-    const item = await table.item(number);
-    // An unwind may have removed it while we read.
-    if (item === undefined && this.#visible(number)) throw damaged(`block ${number} has no ${what}`, number);
-    return item;
+    for (let tries = 1;; tries++) {
+      const before = this.#state();
+      const item = await table.item(number);
+      // An unwind may have removed it while we read, and a new branch may have reached its height again since.
+      if (item !== undefined || !this.#visible(number)) return item;
+      if (this.#state() === before || tries === MAX_TRIES) {
+        throw damaged(`block ${number} has no ${what}`, number);
+      }
+    }
   }
 
   async numberOf(hash: Uint8Array): Promise<number | undefined> {
@@ -101,13 +109,18 @@ export class ChainTables {
     const last = Math.min(from + count - 1, head.number);
     let next = Math.max(from, lowest);
     if (next > last || from < lowest) return;
-    for await (const { number, item } of this.headers.scan(next, last)) {
-      if (!this.#visible(number)) return;
-      if (number !== next || item === undefined) throw damaged(`block ${next} has no header`, next);
-      yield { number, bytes: item.slice() };
-      next++;
+    for (let tries = 1; next <= last; tries++) {
+      const before = this.#state();
+      for await (const { number, item } of this.headers.scan(next, last)) {
+        if (!this.#visible(number)) return;
+        if (number !== next || item === undefined) break;
+        yield { number, bytes: item.slice() };
+        next++;
+      }
+      if (next > last || !this.#visible(next)) return;
+      // As in `#need`: what is missing may have been unwound and stored anew while we read.
+      if (this.#state() === before || tries === MAX_TRIES) throw damaged(`block ${next} has no header`, next);
     }
-    if (next <= last && this.#visible(next)) throw damaged(`block ${next} has no header`, next);
   }
 
   async blockAt(

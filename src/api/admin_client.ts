@@ -4,6 +4,7 @@
  * Why it exists: commands steer a running node through its socket (config-cli-metrics.md §8.3). What must stay true: "no
  * node runs here" is told apart from "it does not want to", and no call waits longer than its limit.
  */
+import { type IncomingMessage, request } from "node:http";
 import { ExitCode, HsyncError, safeText } from "../base/mod.ts";
 import {
   ADMIN_TRANSPORT,
@@ -21,6 +22,8 @@ export interface AdminCall {
 }
 
 const TIMEOUT_MS = 5_000;
+/** A status document with all its streams is a megabyte at most. */
+const MAX_ANSWER = 16 * 1024 * 1024;
 
 function noNode(dir: string, why: string, cause?: unknown): HsyncError {
   return new HsyncError("NO_NODE", `no node answers for the store in ${dir}: ${why}`, {
@@ -31,9 +34,8 @@ function noNode(dir: string, why: string, cause?: unknown): HsyncError {
 }
 
 interface Place {
-  readonly url: string;
+  readonly connect: { readonly socketPath: string } | { readonly host: string; readonly port: number };
   readonly headers: Record<string, string>;
-  readonly client: Deno.HttpClient | undefined;
 }
 
 async function findPlace(dir: string, transport: AdminTransport): Promise<Place> {
@@ -43,9 +45,8 @@ async function findPlace(dir: string, transport: AdminTransport): Promise<Place>
       const port = parseAdminPort(await Deno.readTextFile(path));
       if (port === undefined) throw noNode(dir, `${path} is damaged`);
       return {
-        url: `http://127.0.0.1:${port.port}`,
+        connect: { host: "127.0.0.1", port: port.port },
         headers: { authorization: `Bearer ${port.token}` },
-        client: undefined,
       };
     }
     await Deno.stat(path);
@@ -53,12 +54,48 @@ async function findPlace(dir: string, transport: AdminTransport): Promise<Place>
     if (cause instanceof HsyncError) throw cause;
     throw noNode(dir, cause instanceof Deno.errors.NotFound ? `there is no ${path}` : String(cause), cause);
   }
-  // The name is not resolved: the socket is what is connected to.
-  return {
-    url: "http://hsync",
-    headers: {},
-    client: Deno.createHttpClient({ proxy: { transport: "unix", path } }),
-  };
+  return { connect: { socketPath: path }, headers: {} };
+}
+
+interface RawAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+async function textOf(message: IncomingMessage): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of message) {
+    text += decoder.decode(chunk as Uint8Array, { stream: true });
+    if (text.length > MAX_ANSWER) throw new Error("the answer does not end");
+  }
+  return text;
+}
+
+/** One exchange on a connection of its own. `fetch` over a socket loses an answer now and then; this does not. */
+function exchange(place: Place, call: AdminCall, timeoutMs: number): Promise<RawAnswer> {
+  const body = call.body === undefined ? "" : JSON.stringify(call.body);
+  return new Promise((resolve, reject) => {
+    const asked = request({
+      ...place.connect,
+      path: call.path,
+      method: call.method,
+      headers: { ...place.headers, host: "hsync", "content-length": new TextEncoder().encode(body).length },
+      agent: false,
+    }, (message) => {
+      textOf(message).then((text) => resolve({ status: message.statusCode ?? 0, text }), reject)
+        .finally(() => clearTimeout(timer));
+    });
+    const timer = setTimeout(
+      () => asked.destroy(new Error(`no answer within ${timeoutMs / 1000} s`)),
+      timeoutMs,
+    );
+    asked.on("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
+    });
+    asked.end(body);
+  });
 }
 
 /** What the node gave as its reason. */
@@ -73,6 +110,14 @@ function refusal(status: number, body: unknown): HsyncError {
   });
 }
 
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * Sends one request to the node whose store lies in `dir`; resolves with its JSON answer.
  *
@@ -84,36 +129,22 @@ export async function askAdmin(
   options: { readonly transport?: AdminTransport; readonly timeoutMs?: number } = {},
 ): Promise<unknown> {
   const place = await findPlace(dir, options.transport ?? ADMIN_TRANSPORT);
+  let answer: RawAnswer;
   try {
-    const response = await fetch(`${place.url}${call.path}`, {
-      method: call.method,
-      headers: place.headers,
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-      ...(place.client === undefined ? {} : { client: place.client }),
-      signal: AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS),
-      redirect: "error",
-    });
-    const body: unknown = await response.json().catch(() => undefined);
-    if (!response.ok) throw refusal(response.status, body);
-    return body;
+    answer = await exchange(place, call, options.timeoutMs ?? TIMEOUT_MS);
   } catch (cause) {
-    if (cause instanceof HsyncError) throw cause;
-    const why = cause instanceof Error
-      ? (cause.cause instanceof Error ? cause.cause.message : cause.message)
-      : String(cause);
-    if (/permission denied/i.test(why)) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    if (/EACCES|permission denied/i.test(why)) {
       throw new HsyncError("ADMIN_DENIED", `the node of the store in ${dir} belongs to another user`, {
         exitCode: ExitCode.NO_ANSWER,
         hint: "run the command as the user that runs the node",
         cause,
       });
     }
-    throw noNode(
-      dir,
-      safeText(/connection refused/i.test(why) ? "the node that was there has ended" : why),
-      cause,
-    );
-  } finally {
-    place.client?.close();
+    const ended = /ECONNREFUSED|connection refused/i.test(why);
+    throw noNode(dir, ended ? "the node that was there has ended" : safeText(why), cause);
   }
+  const body = jsonOf(answer.text);
+  if (answer.status !== 200) throw refusal(answer.status, body);
+  return body;
 }

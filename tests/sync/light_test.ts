@@ -229,7 +229,8 @@ Deno.test("the head is followed across a change of epoch, on both shards", async
     const epochs = new Set<number>();
     while (height < own.length - 1) {
       height++;
-      await rig.untilHead(height, 20_000);
+      for (let i = 0; i < 10 && rig.light.head?.number !== height; i++) await rig.clock.advance(1_000);
+      assert.equal(rig.light.head?.number, height, "a new head is certified within seconds");
       epochs.add(rig.light.head?.epoch ?? -1);
     }
     await rig.until(() => rig.light.status().state === "synced");

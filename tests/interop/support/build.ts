@@ -2,9 +2,8 @@
  * Builds the Go peer of these tests, or says why it cannot be had.
  *
  * Why it exists: the tests are worth having wherever Go is, and must not fail where it is not. What must stay true:
- * a program built once from the same sources is used again; the gate never waits longer than `BUILD_LIMIT_MS` for a
- * build (what it compiled until then is kept by the Go tools, so that the next attempt goes on from there); and with
- * `HSYNC_INTEROP=1` nothing is skipped: whatever is missing fails. `HSYNC_INTEROP=0` skips without trying.
+ * a program built once from the same sources is used again; without `HSYNC_INTEROP=1` the tests are skipped, so that
+ * the gate neither needs Go nor waits for a build; with it nothing is skipped: whatever is missing fails.
  *
  * Run as a program it builds without the limit: `deno run -A tests/interop/support/build.ts`.
  */
@@ -16,7 +15,6 @@ import { fileURLToPath } from "node:url";
 export type Built = { readonly path: string } | { readonly missing: string };
 
 const SOURCES = fileURLToPath(new URL("../gopeer/", import.meta.url));
-const BUILD_LIMIT_MS = 90_000;
 /** Optimising a program that runs for seconds takes longer than it saves. */
 const FLAGS = ["-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-gcflags=all=-N -l -dwarf=false"];
 /** Nothing of the caller's Go settings but where its caches are; and more memory instead of more time. */
@@ -24,12 +22,11 @@ const ENV = { CGO_ENABLED: "0", GOFLAGS: "", GOWORK: "off", GOTOOLCHAIN: "local"
 
 interface Run {
   readonly ok: boolean;
-  readonly timedOut: boolean;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-async function run(command: string, args: readonly string[], limitMs?: number): Promise<Run> {
+async function run(command: string, args: readonly string[]): Promise<Run> {
   const child = new Deno.Command(command, {
     args: [...args],
     cwd: SOURCES,
@@ -38,16 +35,9 @@ async function run(command: string, args: readonly string[], limitMs?: number): 
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  let timedOut = false;
-  const timer = limitMs === undefined ? undefined : setTimeout(() => {
-    timedOut = true;
-    // The Go tools then finish the packages under way and keep them.
-    child.kill("SIGINT");
-  }, limitMs);
   const { success, stdout, stderr } = await child.output();
-  clearTimeout(timer);
   const text = new TextDecoder();
-  return { ok: success, timedOut, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+  return { ok: success, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }
 
 /** The Go tool on the path or where its installer puts it, with its version. */
@@ -81,7 +71,7 @@ async function cacheDir(name: string): Promise<string> {
   return dir;
 }
 
-async function build(limitMs: number | undefined): Promise<Built> {
+async function build(): Promise<Built> {
   const found = await findGo();
   if (found === undefined) return { missing: "there is no Go toolchain (1.22 or later)" };
   const { go, version } = found;
@@ -94,15 +84,11 @@ async function build(limitMs: number | undefined): Promise<Built> {
   }
   // Another test process may be building the same: whoever is ready last replaces the same bytes.
   const fresh = await Deno.makeTempFile({ dir });
-  const { ok, timedOut, stderr } = await run(go, ["build", ...FLAGS, "-o", fresh, "."], limitMs);
+  const { ok, stderr } = await run(go, ["build", ...FLAGS, "-o", fresh, "."]);
   if (!ok) {
     await Deno.remove(fresh);
     const why = stderr.trim().split("\n").pop() ?? "";
-    return timedOut
-      ? {
-        missing: `building the Go peer took more than ${BUILD_LIMIT_MS / 1000} s (HSYNC_INTEROP=1 waits)`,
-      }
-      : { missing: `the Go peer does not build with ${version}: ${why}` };
+    return { missing: `the Go peer does not build with ${version}: ${why}` };
   }
   await Deno.rename(fresh, path);
   return { path };
@@ -114,16 +100,16 @@ async function build(limitMs: number | undefined): Promise<Built> {
  * @throws {Error} when it cannot be had although HSYNC_INTEROP=1 demands it.
  */
 export async function goPeer(): Promise<Built> {
-  const wish = Deno.env.get("HSYNC_INTEROP");
-  if (wish === "0") return { missing: "switched off by HSYNC_INTEROP=0" };
-  const limitMs = wish === "1" ? undefined : BUILD_LIMIT_MS;
-  const built = await build(limitMs).catch((error): Built => ({ missing: String(error) }));
-  if (wish === "1" && "missing" in built) throw new Error(`interop tests cannot run: ${built.missing}`);
+  if (Deno.env.get("HSYNC_INTEROP") !== "1") {
+    return { missing: "set HSYNC_INTEROP=1 to run them (they build a Go program)" };
+  }
+  const built = await build().catch((error): Built => ({ missing: String(error) }));
+  if ("missing" in built) throw new Error(`interop tests cannot run: ${built.missing}`);
   return built;
 }
 
 if (import.meta.main) {
-  const built = await build(undefined);
+  const built = await build();
   console.log("path" in built ? built.path : built.missing);
   Deno.exit("path" in built ? 0 : 1);
 }

@@ -23,6 +23,13 @@ interface Outcome {
 /** Runs until a signal, a reached goal, a deadline or a failure. @throws {HsyncError} carrying the exit code */
 export async function runNode(loaded: LoadedConfig, io: CliIo): Promise<ExitCode> {
   const { config } = loaded;
+  if (config.sync.checkpoints.length > 0) {
+    // Begun at genesis in spite of the operator's words would be worse than not begun.
+    throw new HsyncError("CHECKPOINT_LIGHT_ONLY", "a full node cannot begin at a checkpoint yet", {
+      exitCode: ExitCode.CONFIG_INVALID,
+      hint: "`hsync light` honours --sync.checkpoint; leave it out to synchronise from genesis",
+    });
+  }
   const clock = new SystemClock();
   const errors = new RecentErrors();
   const sinks = openLogSinks(config.log, {

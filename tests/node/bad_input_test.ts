@@ -59,6 +59,12 @@ const BAD_STARTS: readonly BadStart[] = [
     error: /reserved/i,
   },
   {
+    what: "a checkpoint given to a full node",
+    args: (dir) => ["run", ...localFlags(dir), "--sync.checkpoint", `0:4:0x${"11".repeat(32)}`],
+    code: 128,
+    error: /checkpoint.*hsync light/,
+  },
+  {
     what: "a boot node address without a peer id",
     args: (dir) => ["run", ...localFlags(dir), "--bootnodes", "/ip4/127.0.0.1/tcp/9000"],
     code: 128,

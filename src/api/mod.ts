@@ -31,6 +31,7 @@ export {
 export { type AdminCall, askAdmin } from "./admin_client.ts";
 export { adminPortPath, adminSocketPath, type AdminTransport } from "./admin_place.ts";
 export { type AdminServer, serveAdmin } from "./admin_server.ts";
+export { DASHBOARD, RULES, SYSTEMD_UNIT } from "./shipped.ts";
 export { jsonLine } from "./log_json.ts";
 export { limitRepeats } from "./log_repeat.ts";
 export { LogFile, type LogFileOptions } from "./log_file.ts";

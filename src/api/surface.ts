@@ -83,6 +83,14 @@ export interface DbUnwindOptions {
 export interface LightOptions {
   readonly json: boolean;
 }
+export interface DoctorOptions {
+  readonly json: boolean;
+}
+export interface PeerTrialOptions {
+  /** Multiaddr with a peer id, or a `/dnsaddr/` name. */
+  readonly address: string;
+  readonly json: boolean;
+}
 export interface DemoOptions {
   readonly json: boolean;
 }
@@ -97,4 +105,6 @@ export interface NodeCommands {
   dbInfo(loaded: LoadedConfig, options: DbInfoOptions, io: CliIo): Promise<ExitCode>;
   dbVerify(loaded: LoadedConfig, options: DbVerifyOptions, io: CliIo): Promise<ExitCode>;
   dbUnwind(loaded: LoadedConfig, options: DbUnwindOptions, io: CliIo): Promise<ExitCode>;
+  runDoctor(loaded: LoadedConfig, options: DoctorOptions, io: CliIo): Promise<ExitCode>;
+  tryPeer(loaded: LoadedConfig, options: PeerTrialOptions, io: CliIo): Promise<ExitCode>;
 }

@@ -1,11 +1,11 @@
 /**
- * Commands that only tell: version, metrics.
+ * Commands that only tell: version, metrics, shipped files.
  *
  * Why it exists: scripts parse them (config-cli-metrics.md §8.1). What must stay true: the word after the first comma of
  * the version line is `version`, as in the Go node's.
  */
 import { ExitCode } from "../base/mod.ts";
-import { BUILD, CATALOGUE } from "../api/mod.ts";
+import { BUILD, CATALOGUE, DASHBOARD, RULES, SYSTEMD_UNIT } from "../api/mod.ts";
 import { usageError } from "../config/mod.ts";
 import { type Command, isSet } from "./command.ts";
 
@@ -45,6 +45,21 @@ const metricsList: Command = {
   },
 };
 
+/** A command that prints a file of the project. */
+function printed(name: string, help: string, text: string): Command {
+  return {
+    name,
+    usage: "",
+    help,
+    flags: [],
+    args: [0, 0],
+    run: (call) => {
+      call.io.out(text.trimEnd());
+      return Promise.resolve(ExitCode.OK);
+    },
+  };
+}
+
 /** Commands of the Go node that work on its LevelDB. */
 function foreign(name: string): Command {
   return {
@@ -67,6 +82,9 @@ function foreign(name: string): Command {
 export const INFO_COMMANDS: readonly Command[] = [
   versionCommand,
   metricsList,
+  printed("metrics dashboard", "print a Grafana dashboard", DASHBOARD),
+  printed("metrics rules", "print recording and alert rules for Prometheus", RULES),
+  printed("systemd unit", "print a unit file for systemd", SYSTEMD_UNIT),
   foreign("dumpdb"),
   foreign("inspectdb"),
 ];

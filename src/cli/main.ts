@@ -18,6 +18,7 @@ import { reportError } from "./report_error.ts";
 import { demoCommand, lightCommand, runCommand } from "./run_command.ts";
 import { STREAMS_COMMANDS } from "./streams_commands.ts";
 import { TerminalIo } from "./terminal_io.ts";
+import { TROUBLE_COMMANDS } from "./trouble_commands.ts";
 
 /** Every command. */
 export const COMMANDS: readonly Command[] = [
@@ -25,6 +26,7 @@ export const COMMANDS: readonly Command[] = [
   lightCommand,
   ...QUERY_COMMANDS,
   ...STREAMS_COMMANDS,
+  ...TROUBLE_COMMANDS,
   ...CONFIG_COMMANDS,
   ...DB_COMMANDS,
   demoCommand,

@@ -4,6 +4,7 @@
  * Why it exists: `api/` builds the document from plain figures; only here are all the parts known. What must stay
  * true: asking changes nothing, and what nobody knows stays unknown.
  */
+import { getHeapStatistics } from "node:v8";
 import { type Clock, fromHex } from "../base/mod.ts";
 import {
   BUILD,
@@ -170,7 +171,7 @@ export function statusParts(s: StatusSources): StatusParts {
       writable: disk.writable,
     },
     eventLoopLagMsP99: s.eventLoopLagMsP99,
-    heapLimitBytes: undefined,
+    heapLimitBytes: getHeapStatistics().heap_size_limit,
     clock: undefined,
     config: {
       file: s.loaded.file?.path ?? null,

@@ -2,10 +2,16 @@
 export * from "./types.ts";
 export { parsePeerAddress, type PeerAddress } from "./addresses.ts";
 export * from "./advertise.ts";
-export { parseBootnode, parseBootnodes, type TxtResolver } from "./bootnodes.ts";
+export {
+  parseBootnode,
+  parseBootnodes,
+  resolveBootnodes,
+  systemTxtResolver,
+  type TxtResolver,
+} from "./bootnodes.ts";
 export type { BootstrapKind, BootstrapPeer } from "./bootstrap.ts";
 export { createHost, type HostOptions } from "./create.ts";
 export type { HostStatus, LibP2PHost } from "./host.ts";
-export { type Identity, keyFilePath, loadIdentity, newIdentity } from "./identity.ts";
+export { decodeKeyFile, type Identity, keyFilePath, loadIdentity, newIdentity } from "./identity.ts";
 export type { Muxer } from "./libp2p_options.ts";
 export { namespaceCid, namespaceMultihash } from "./namespace.ts";

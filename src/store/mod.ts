@@ -1,6 +1,6 @@
 /** The chain store over Deno KV, and the files that chains come and go in. Other folders import only from here. */
 export { type BlockFileHeader, BlockFileWriter, type ByteSink, type FileBlock } from "./block_file.ts";
-export { type DiskProbe } from "./disk.ts";
+export { type DiskProbe, mayImport, probeOf } from "./disk.ts";
 export {
   type Kv,
   KV_LIMITS,

@@ -155,6 +155,29 @@ Deno.test("the version line has `version` after its first comma", async () => {
   ]);
 });
 
+Deno.test("unit, dashboard and rules are printed as they are shipped", async () => {
+  const files: ReadonlyArray<readonly [words: readonly string[], file: string]> = [
+    [["systemd", "unit"], "hsync.service"],
+    [["metrics", "dashboard"], "grafana-dashboard.json"],
+    [["metrics", "rules"], "prometheus-rules.yml"],
+  ];
+  for (const [words, file] of files) {
+    const { code, out } = await run(words);
+    const text = await Deno.readTextFile(new URL(`../../config/${file}`, import.meta.url));
+    assert.deepEqual([code, out.join("\n")], [0, text.trimEnd()], file);
+  }
+});
+
+Deno.test("doctor and peers test hand over to the node", async () => {
+  const flags = ["-n", "localnet", "--shard", "0"];
+  assert.deepEqual((await run(["doctor", "--json", ...flags])).calls[0]?.at(-1), { json: true });
+  assert.deepEqual((await run(["peers", "test", "/dnsaddr/x", ...flags])).calls[0]?.at(-1), {
+    address: "/dnsaddr/x",
+    json: false,
+  });
+  assert.equal((await run(["peers", "test", ...flags])).code, 2);
+});
+
 Deno.test("metrics list names every metric", async () => {
   const { out } = await run(["metrics", "list"]);
   assert.ok(out.some((l) => l.startsWith("hmy_stream_num_streams{topic}  gauge  ")));

@@ -52,6 +52,8 @@ export async function run(argv: readonly string[], over: Partial<NodeCommands> =
     dbInfo: note("dbInfo"),
     dbVerify: note("dbVerify"),
     dbUnwind: note("dbUnwind"),
+    runDoctor: note("runDoctor"),
+    tryPeer: note("tryPeer"),
     ...over,
   };
   const code = await main(argv, { node: () => Promise.resolve(node), io });

@@ -7,7 +7,8 @@
  * boot node (mplex first) met by us (yamux first) does exactly that. And the library hands the length of an encrypted
  * message and the message itself to the socket one after the other, which costs two system calls, two packets, and two
  * reads on the other side. What must stay true: on connections that we dial the muxer is negotiated after the
- * handshake, one name at a time, in our order; on those we accept, the dialler's order decides at both ends, so nothing needs to change there.
+ * handshake, one name at a time, in our order; on those we accept, the dialler's order decides at both ends, so
+ * nothing needs to change there.
  */
 import { noise } from "@chainsafe/libp2p-noise";
 import type { MessageStream } from "@libp2p/interface";

@@ -2,8 +2,8 @@
  * Which certificates of a hash-linked run of blocks are verified (sync-protocol.md §6.7, issue of trust levels).
  *
  * Why it exists: a header names its parent by hash, so one certificate covers everything below it; verifying every one
- * finds bad bytes earlier and proves nothing more. What must stay true: a run's last block is always among the chosen
- * ones, and so is every block that hands over to another committee, because nobody after it can vouch for it.
+ * finds bad bytes earlier and proves nothing more. What must stay true: the last block of
+ * whatever is committed together is always among the chosen ones, and so is every block that hands over to another committee, because nobody after it can vouch for it.
  */
 
 /** How far from the believed end of the chain every certificate is verified, in blocks. */
@@ -43,15 +43,18 @@ export function certificateDue(block: PolicyBlock, target: number, policy: Certi
  * The places in `run` whose certificates must be verified, ascending; never empty unless the run is.
  *
  * @param run consecutive, hash-linked blocks.
+ * @param group the run is committed in groups of this many blocks: the last of each is verified.
  */
 export function dueCertificates(
   run: readonly PolicyBlock[],
   target: number,
   policy: CertificatePolicy,
+  group: number = run.length,
 ): number[] {
   const due: number[] = [];
   for (const [i, block] of run.entries()) {
-    if (i === run.length - 1 || certificateDue(block, target, policy)) due.push(i);
+    const tip = i === run.length - 1 || (i + 1) % group === 0;
+    if (tip || certificateDue(block, target, policy)) due.push(i);
   }
   return due;
 }

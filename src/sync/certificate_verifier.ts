@@ -151,7 +151,7 @@ export class CertifyingVerifier implements BatchVerifier {
   }
 
   async #verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict> {
-    const { target, child, signal } = context;
+    const { target, child, group, signal } = context;
     const head = await this.#follow(context.parent);
     const breach = await this.#firstBreach(batch, head);
     const good = batch.slice(0, breach?.place ?? batch.length);
@@ -166,11 +166,12 @@ export class CertifyingVerifier implements BatchVerifier {
       after === undefined ? undefined : runBlock(after),
       target,
       signal,
+      group,
     );
     const blocks = good.slice(0, outcome.count).map((b) => b.delivered.block);
     const { bodies, later } = await this.#receipts.accept(blocks, head.number);
     const accepted = blocks.map((block, i): Acceptance => {
-      const kept = i === blocks.length - 1 ? outcome.certificate : undefined;
+      const kept = i === blocks.length - 1 ? outcome.certificate : outcome.tips.get(i);
       const body = bodies.get(block.number);
       return {
         assurance: "signed",

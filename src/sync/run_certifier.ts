@@ -36,8 +36,21 @@ export interface RunOutcome {
   readonly count: number;
   /** The verified certificate of the last of them. */
   readonly certificate: CommitSig | undefined;
+  /** The verified certificates of blocks that end a group, by their place in the run. */
+  readonly tips: ReadonlyMap<number, CommitSig>;
   /** Why it is not the whole run, or why the block after it cannot follow. */
   readonly refusal: Refusal | undefined;
+}
+
+/** How far it goes, without the groups on the way. */
+type Ending = Omit<RunOutcome, "tips">;
+
+/** What is to be certified, and which certificates decide. */
+interface Plan {
+  readonly run: readonly RunBlock[];
+  readonly claims: readonly Claim[];
+  readonly due: ReadonlySet<number>;
+  readonly group: number;
 }
 
 /** Undefined: it verified. Fault DATA otherwise. */
@@ -78,6 +91,7 @@ export class RunCertifier {
    * @param head the certified block below.
    * @param after the block after the run, if any is at hand; it counts only where it names the run's last block.
    * @param target where the chain is believed to end.
+   * @param group the run is committed in groups of this many blocks: the last of each needs a certificate of its own.
    * @throws {HsyncError} fault NONE: cancelled, or something failed on our side; nothing is known then.
    */
   async certify(
@@ -86,22 +100,30 @@ export class RunCertifier {
     after: RunBlock | undefined,
     target: number,
     signal: AbortSignal | undefined,
+    group: number = Math.max(1, run.length),
   ): Promise<RunOutcome> {
-    const bad = await this.#headsPair(run[0], head, signal);
-    if (bad !== undefined) return bad;
     const claims = run.map((block, i) => primaryClaim(block, run[i + 1] ?? after));
-    const due = new Set(dueCertificates(run.map((block) => block.header), target, this.options.policy));
+    const tips = new Map<number, CommitSig>();
+    const bad = await this.#headsPair(run[0], head, signal);
+    if (bad !== undefined) return { ...bad, tips };
+    const headers = run.map((block) => block.header);
+    const due = new Set(dueCertificates(headers, target, this.options.policy, group));
     for (let from = 0; from < run.length;) {
-      const epoch = (run[from] as RunBlock).header.epoch;
+      const { epoch } = headers[from] as Header;
       let to = from;
-      while (to < run.length && (run[to] as RunBlock).header.epoch === epoch) to++;
-      const failed = await this.#epoch(run, claims, due, from, to, signal);
-      if (failed !== undefined) return failed;
+      while (to < run.length && headers[to]?.epoch === epoch) to++;
+      const failed = await this.#epoch({ run, claims, due, group }, from, to, signal);
+      // What certifies the last block before a failure is in `certificate`: it need not be what was tried first.
+      for (let i = from; i < (failed === undefined ? to : failed.count - 1); i++) {
+        const sig = claims[i]?.sig;
+        if ((i + 1) % group === 0 && sig !== undefined) tips.set(i, sig);
+      }
+      if (failed !== undefined) return { ...failed, tips };
       // The block that leads to another epoch has just been certified itself: its committees may be used.
       if (to < run.length) this.options.committees.offer((run[to - 1] as RunBlock).header);
       from = to;
     }
-    return { count: run.length, certificate: claims.at(-1)?.sig, refusal: undefined };
+    return { count: run.length, certificate: claims.at(-1)?.sig, tips, refusal: undefined };
   }
 
   /**
@@ -130,7 +152,7 @@ export class RunCertifier {
     first: RunBlock | undefined,
     head: Header,
     signal: AbortSignal | undefined,
-  ): Promise<RunOutcome | undefined> {
+  ): Promise<Ending | undefined> {
     if (first === undefined || head.number === 0) return undefined;
     const claim: Claim = { header: head, sig: parentCommitSig(first.header), carrier: first };
     let error: Judged;
@@ -149,18 +171,18 @@ export class RunCertifier {
 
   /** Blocks `from`..`to - 1`, all of one epoch. @returns undefined when they are certified up to the last. */
   async #epoch(
-    run: readonly RunBlock[],
-    claims: readonly Claim[],
-    due: ReadonlySet<number>,
+    { run, claims, due, group }: Plan,
     from: number,
     to: number,
     signal: AbortSignal | undefined,
-  ): Promise<RunOutcome | undefined> {
-    const places = Array.from({ length: to - from }, (_, i) => from + i);
+  ): Promise<Ending | undefined> {
+    const all = Array.from({ length: to - from }, (_, i) => from + i);
     const judged = new Map<number, Judged>();
-    await this.#judgeAt(claims, places.filter((i) => due.has(i)), judged, signal);
-    if ([...judged.values()].every((error) => error === undefined)) return undefined;
-    // Somewhere in this epoch the chain goes wrong: now every certificate tells where.
+    await this.#judgeAt(claims, all.filter((i) => due.has(i)), judged, signal);
+    const wrong = all.find((i) => judged.get(i) !== undefined);
+    if (wrong === undefined) return undefined;
+    // The groups below are certified by their last blocks. Within this one every certificate tells where it goes wrong.
+    const places = all.filter((i) => Math.floor(i / group) === Math.floor(wrong / group));
     await this.#judgeAt(claims, places.filter((i) => !judged.has(i)), judged, signal);
     const firstBad = places.find((i) => judged.get(i) !== undefined) as number;
     const block = run[firstBad] as RunBlock;

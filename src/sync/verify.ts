@@ -63,6 +63,8 @@ export interface VerifyContext {
   readonly target: number;
   /** The block after the batch, when it is at hand: its header carries the last block's certificate. */
   readonly child: FetchedBlock | undefined;
+  /** The batch is committed in groups of this many blocks, the last of each with its certificate. Default: in one. */
+  readonly group?: number;
   readonly signal: AbortSignal;
 }
 
@@ -70,7 +72,7 @@ export interface BatchVerifier {
   /** True when accepted blocks are covered by certificates; then a single peer's word is enough to try a block. */
   readonly certifies: boolean;
   /**
-   * Judges blocks that were linked on arrival, 1..128 of them. An internal error rejects and blames nobody.
+   * Judges blocks that were linked on arrival, 1..512 of them. An internal error rejects and blames nobody.
    * @throws {HsyncError} fault NONE.
    */
   verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict>;

@@ -19,6 +19,11 @@ Deno.test("far from the target: hundreds, ends of epochs, and the tip of a run",
   assert.deepEqual(dueCertificates([], FAR, DEFAULT_POLICY), []);
 });
 
+Deno.test("the last block of every group is verified", () => {
+  assert.deepEqual(dueCertificates(run(201, 250), FAR, DEFAULT_POLICY, 20), [19, 39, 49]);
+  assert.deepEqual(dueCertificates(run(201, 240), FAR, DEFAULT_POLICY, 20), [19, 39]);
+});
+
 Deno.test("within 128 of the target every block, at and beyond it too", () => {
   const due = (number: number) => certificateDue(block(number), 1_001, DEFAULT_POLICY);
   assert.equal(NEAR_TARGET, 128);

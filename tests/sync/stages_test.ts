@@ -115,7 +115,12 @@ Deno.test("an abort is noticed between the verbs", async () => {
   assert.deepEqual(log, []);
 });
 
-function states(store: FakeStore, staging = new MemoryStaging(), batchSize = 16): [StatesStage, Checkpoints] {
+function states(
+  store: FakeStore,
+  staging = new MemoryStaging(),
+  batchSize = 16,
+  onCommitted: () => void = () => {},
+): [StatesStage, Checkpoints] {
   const checkpoints = new Checkpoints(store);
   const params = networkParams("localnet");
   return [
@@ -126,7 +131,7 @@ function states(store: FakeStore, staging = new MemoryStaging(), batchSize = 16)
       verifier: new LinkedOnlyVerifier(params, 0),
       params,
       batchSize,
-      onCommitted: () => {},
+      onCommitted,
       onRefused: () => {},
       monotonic: () => 0,
     }),
@@ -139,18 +144,30 @@ const blocks = (from: number, to: number) =>
 Deno.test("States writes blocks and checkpoint together, in batches", async () => {
   const store = new FakeStore(CHAIN);
   const staging = new MemoryStaging();
-  const [stage, checkpoints] = states(store, staging);
+  const heights: number[] = [];
+  const [stage, checkpoints] = states(store, staging, 10, () => {
+    heights.push(store.head().number);
+    assert.equal(store.checkpoints["States"], store.head().number);
+    assert.equal(store.checkpoints["BlockBodies"], 55);
+  });
+  staging.add(blocks(1, 55));
+  checkpoints.set("BlockBodies", 55);
+  // Four batches are judged at once.
+  assert.deepEqual(await stage.execute(cycle(0, 100), never), { height: 40, done: false });
+  assert.deepEqual(await stage.execute(cycle(0, 100), never), { height: 55, done: true });
+  assert.deepEqual(heights, [10, 20, 30, 40, 50, 55]);
+});
+
+Deno.test("States stops between two batches when it is told to; what was written stays", async () => {
+  const store = new FakeStore(CHAIN);
+  const staging = new MemoryStaging();
+  const stop = new AbortController();
+  const [stage, checkpoints] = states(store, staging, 16, () => stop.abort());
   staging.add(blocks(1, 40));
   checkpoints.set("BlockBodies", 40);
-  const heights: number[] = [];
-  for (let done = false; !done;) {
-    const step = await stage.execute(cycle(0, 50), never);
-    heights.push(step.height);
-    assert.equal(store.checkpoints["States"], step.height);
-    assert.equal(store.checkpoints["BlockBodies"], 40);
-    done = step.done;
-  }
-  assert.deepEqual(heights, [16, 32, 40]);
+  await assert.rejects(stage.execute(cycle(0, 40), stop.signal), { code: "CANCELLED" });
+  assert.equal(store.head().number, 16);
+  assert.equal(store.checkpoints["States"], 16);
 });
 
 Deno.test("States with nothing to do is done", async () => {

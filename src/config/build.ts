@@ -86,6 +86,7 @@ function buildSync(s: Settings): SyncConfig {
     trustedNodes: s.list("Network.TrustedNodes"),
     dnsStaticNodes: s.list("Sync.DNSStaticNodes"),
     checkpoints: s.list("Sync.Checkpoints").flatMap((t) => parseCheckpoint(t) ?? []),
+    anchorFile: s.text("Sync.AnchorFile") === "" ? undefined : s.text("Sync.AnchorFile"),
     proveBodies: s.bool("Sync.ProveBodies"),
     staged: {
       doubleCheckBlockHashes: s.bool(`${staged}.DoubleCheckBlockHashes`),

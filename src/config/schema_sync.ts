@@ -74,6 +74,11 @@ const SYNC = section("Sync", { class: "used", group: "sync" }, [
     undumped: true,
     go: "does not know it",
   }],
+  ["AnchorFile", "string", "", "JSON file with more anchors and known-bad blocks", {
+    flag: "sync.anchor-file",
+    undumped: true,
+    go: "does not know it",
+  }],
   ["ProveBodies", "bool", false, "fetch source headers to prove incoming receipts", {
     flag: "sync.prove-bodies",
     undumped: true,

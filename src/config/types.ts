@@ -103,6 +103,8 @@ export interface SyncConfig {
   readonly trustedNodes: readonly string[];
   readonly dnsStaticNodes: readonly string[];
   readonly checkpoints: readonly CheckpointConfig[];
+  /** JSON file with anchors and known-bad blocks beside the built-in ones; undefined: none. */
+  readonly anchorFile: string | undefined;
   /** Fetch source headers to prove incoming receipts. */
   readonly proveBodies: boolean;
   readonly staged: StagedSyncConfig;

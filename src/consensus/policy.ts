@@ -1,5 +1,5 @@
 /**
- * Which certificates of a hash-linked run of blocks are verified (sync-protocol.md §6.7, issue of trust levels).
+ * Which certificates of a hash-linked run of blocks are verified (sync-protocol.md §6.7).
  *
  * Why it exists: a header names its parent by hash, so one certificate covers everything below it; verifying every one
  * finds bad bytes earlier and proves nothing more. What must stay true: the last block of

@@ -18,6 +18,7 @@ import {
 } from "../store/mod.ts";
 import { appendRow, type BatchVerifier, type FetchedBlock } from "../sync/mod.ts";
 import { openConfiguredChain, paramsOf } from "./chain.ts";
+import { configuredAnchors } from "./anchor_file.ts";
 import { makeVerifier } from "./verifier.ts";
 
 /** Blocks of files have no sender. */
@@ -117,16 +118,22 @@ async function openFile(path: string): Promise<AsyncIterable<Uint8Array>> {
   }
 }
 
-/** `hsync db import FILE`. @throws {HsyncError} naming the block at which the file went wrong */
+/**
+ * `hsync db import FILE`.
+ *
+ * @throws {HsyncError} naming the block at which the file went wrong; what `configuredAnchors` throws.
+ */
 export async function dbImport(loaded: LoadedConfig, options: DbImportOptions, io: CliIo): Promise<ExitCode> {
   const { config } = loaded;
   const clock = new SystemClock();
+  const params = paramsOf(config);
+  const anchors = await configuredAnchors(params, config.sync);
   const source = await openFile(options.file);
   const store = await openConfiguredChain(config, { clock });
-  const params = paramsOf(config);
   const checks = makeVerifier({
     params,
     store,
+    anchors,
     config: config.sync,
     logger: nullLogger,
     clock,

@@ -10,6 +10,7 @@ import type { CliIo, DbUnwindOptions, DbVerifyOptions } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
 import { createCertificateVerifier } from "../crypto/mod.ts";
 import { STAGE_IDS, type StoreReport, verifyStore } from "../sync/mod.ts";
+import { configuredAnchors } from "./anchor_file.ts";
 import { openConfiguredChain, paramsOf } from "./chain.ts";
 
 /** Progress is told this often. */
@@ -19,6 +20,8 @@ const TELL_MS = 2_000;
 export async function dbVerify(loaded: LoadedConfig, options: DbVerifyOptions, io: CliIo): Promise<ExitCode> {
   const { config } = loaded;
   const clock = new SystemClock();
+  const params = paramsOf(config);
+  const anchors = await configuredAnchors(params, config.sync);
   const store = await openConfiguredChain(config, { clock, readOnly: true });
   const certificates = createCertificateVerifier({ logger: nullLogger, clock });
   const abort = new AbortController();
@@ -37,7 +40,8 @@ export async function dbVerify(loaded: LoadedConfig, options: DbVerifyOptions, i
         },
       );
     }
-    const report = await verifyStore(store, paramsOf(config), certificates, {
+    const report = await verifyStore(store, params, certificates, {
+      anchors,
       from: options.from,
       to: options.to,
       allSignatures: options.allSignatures,

@@ -32,10 +32,14 @@ import {
   invalidCheckpoint,
   RecordEpochStore,
 } from "../sync/mod.ts";
+import { operatorAnchors } from "./anchor_file.ts";
 
 export interface EpochPartOptions {
   readonly config: Pick<HsyncConfig, "shard"> & {
-    readonly sync: { readonly checkpoints: readonly CheckpointConfig[] };
+    readonly sync: {
+      readonly checkpoints: readonly CheckpointConfig[];
+      readonly anchorFile?: string | undefined;
+    };
   };
   readonly params: NetworkParams;
   /** The node's own store: the epoch chain lives in its records. */
@@ -71,17 +75,19 @@ export class EpochPart {
   /**
    * Opens what is stored and holds it, and the store, against the checkpoints.
    *
-   * @throws {HsyncError} CHECKPOINT_INVALID (exit 128), CHECKPOINT_CONFLICT (exit 11), and store errors.
+   * @throws {HsyncError} CHECKPOINT_INVALID, ANCHORS_UNREADABLE, ANCHORS_INVALID and ANCHORS_CONFLICT (exit 128),
+   * CHECKPOINT_CONFLICT (exit 11), and store errors.
    */
   static async open(options: EpochPartOptions): Promise<EpochPart> {
     const { config, params, store, logger } = options;
     const given = config.sync.checkpoints;
     const checkpoints = chooseCheckpoints(given, config.shard, params);
+    const added = await operatorAnchors(config.sync.anchorFile);
     await checkAgainstStore(given, config.shard, (number) => store.hashAt(number));
     const chain = await EpochChain.open({
       params,
       store: new RecordEpochStore(store, logger),
-      anchors: AnchorBook.of(params.name),
+      anchors: AnchorBook.of(params.name, added),
       logger,
     });
     await checkAgainstStore(
@@ -89,7 +95,7 @@ export class EpochPart {
       0,
       (number) => Promise.resolve(chain.at(params.schedule.epochOf(number))?.hash),
     );
-    const anchors = AnchorBook.of(params.name, checkpoints.anchors);
+    const anchors = AnchorBook.of(params.name, added, checkpoints.anchors);
     const part = new EpochPart(options, chain, checkpoints, anchors);
     const base = store.lowest() === 0 ? undefined : await store.headerAt(store.lowest());
     part.#ownBase = base === undefined ? undefined : decodeHeader(base).time;

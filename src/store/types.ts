@@ -41,7 +41,7 @@ export interface AppendBlock {
   /** Committees that this block hands over: the epoch they serve in, and the bytes of header.ShardState. */
   readonly shardState?: { readonly epoch: number; readonly bytes: Uint8Array };
   readonly assurance: Assurance;
-  /** Whether the incoming receipts were proven by the source shard's certificate (issue of trust levels). */
+  /** Whether the incoming receipts were proven by the source shard's certificate. */
   readonly body?: "proven" | "unproven";
 }
 

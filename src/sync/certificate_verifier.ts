@@ -1,6 +1,6 @@
 /**
  * The verifier that makes blocks `signed`: header rules, anchors, certificates, incoming receipts
- * (issue of trust levels; consensus-verification.md §d, §e; sync-protocol.md §6.7, §6.9).
+ * (consensus-verification.md §d, §e; sync-protocol.md §6.7, §6.9).
  *
  * Why it exists: it decides what enters the store. What must stay true: no block is accepted that no verified certificate
  * covers, and none goes on from a stored block whose committee was not certified; a certificate is kept only after it

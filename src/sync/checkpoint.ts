@@ -1,5 +1,5 @@
 /**
- * Blocks that the operator vouches for, to begin at instead of genesis (issue of trust levels, `--sync.checkpoint`).
+ * Blocks that the operator vouches for, to begin at instead of genesis (`--sync.checkpoint`).
  *
  * Why it exists: old committees' keys may leak, and years of epochs take time; a block that its operator checked elsewhere
  * replaces both. What must stay true: only a block that hands over committees can be begun at, since without them nobody

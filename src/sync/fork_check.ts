@@ -2,7 +2,7 @@
  * Blocks that do not continue our certified head: a lie, or a committee that signed against itself.
  *
  * Why it exists: a fork is no candidate for the next block, yet if it is certified the node must not simply go on
- * (issue of trust levels). What must stay true: a conflict is declared only after both sides' certificates verified here, and
+ * . What must stay true: a conflict is declared only after both sides' certificates verified here, and
  * evidence of both is kept first; where the operator's anchors tell the sides apart there is none; a fork that cannot
  * be judged blames nobody.
  */

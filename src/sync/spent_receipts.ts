@@ -1,5 +1,5 @@
 /**
- * Which blocks of other shards have had their receipts taken in already (issue of trust levels, chain-format.md §8.3).
+ * Which blocks of other shards have had their receipts taken in already (chain-format.md §8.3).
  *
  * Why it exists: receipts of one source block may enter a chain once only, and no root that can be checked says so. An index in
  * the chain's own tables would have to move with every append and unwind; small records beside the chain are enough,

@@ -1,5 +1,5 @@
 /**
- * A store checked again, block by block, by what its blocks themselves prove (issue of trust levels).
+ * A store checked again, block by block, by what its blocks themselves prove.
  *
  * Why it exists: an operator who doubts a disk or an import wants the first wrong block named. What must stay true: it
  * changes nothing, and believes nothing of the range but its bytes.

@@ -102,7 +102,7 @@ const NAMED =
   sync.disc.hard-low-cap sync.disc.hi-cap sync.disc.high-cap sync.disc.batch sync.max-advertise-wait-time
   sync.max-blocks-per-cycle sync.insert-batch sync.max-background-blocks sync.max-mem-cycle sync.verify-all-sig
   sync.verify-header-batch sync.double-check-hashes sync.use-mem-db sync.log-progress sync.debug
-  sync.trusted-nodes sync.dns-static-nodes sync.checkpoint sync.prove-bodies stop-at exit-when-synced deadline
+  sync.trusted-nodes sync.dns-static-nodes sync.checkpoint sync.anchor-file sync.prove-bodies stop-at exit-when-synced deadline
   db.url progress status.addr status.public status.off http http.ip http.port http.auth-port http.rosetta
   http.rosetta.port http.timeout.read http.timeout.write http.timeout.idle ws ws.ip ws.port ws.auth-port
   rpc.ratelimiter rpc.ratelimit rpc.evm-call-timeout rpc.debug rpc.preimages rpc.eth rpc.staking rpc.legacy

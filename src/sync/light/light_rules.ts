@@ -1,5 +1,5 @@
 /**
- * Which header may count as the newest of a shard for somebody who does not follow the shard (issue of trust levels).
+ * Which header may count as the newest of a shard for somebody who does not follow the shard.
  *
  * Why it exists: light mode holds no parents, so all it has to go by are the header, the clock and the beacon chain's epochs. What must
  * stay true: a committee that served its time cannot sign itself a new head; what our own clock or our own lag may have

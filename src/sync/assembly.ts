@@ -9,7 +9,6 @@ import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { SyncConfig } from "../config/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
 import { Downloader } from "./downloader.ts";
-import { SHORT_RANGE_THRESHOLD } from "./driver_state.ts";
 import type { HeightBook } from "./height.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Checkpoints, type Cycle, partEnd } from "./stage.ts";
@@ -105,6 +104,29 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     const target = Math.max(current.to, options.target() ?? 0);
     downloader.setGoal(target, Math.min(target, partEnd(current, head(), part) + staged.maxBackgroundBlocks));
   };
+  const hashes = new BlockHashesStage(
+    downloader,
+    checkpoints,
+    staged.useMemDb ? undefined : store,
+    head,
+    part,
+  );
+  const bodies = new BlockBodiesStage(downloader, staging, checkpoints, head, part);
+  const states = new StatesStage({
+    store,
+    staging,
+    checkpoints,
+    verifier,
+    params,
+    batchSize: staged.insertChainBatchSize,
+    monotonic: () => clock.monotonic(),
+    onCommitted: (blocks, ms) => {
+      downloader.committed(head());
+      plan();
+      options.onCommitted(blocks, ms);
+    },
+    onRefused: options.onRefused,
+  });
   const stages = [
     new HeadsStage(checkpoints, staged.maxBlocksPerSyncCycle, options.refreshHeights, (cycle) => {
       current = cycle;
@@ -119,24 +141,10 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
       },
       clock,
     }),
-    new ShortRangeStage(SHORT_RANGE_THRESHOLD),
-    new BlockHashesStage(downloader, checkpoints, staged.useMemDb ? undefined : store, head, part),
-    new BlockBodiesStage(downloader, staging, checkpoints, head, part),
-    new StatesStage({
-      store,
-      staging,
-      checkpoints,
-      verifier,
-      params,
-      batchSize: staged.insertChainBatchSize,
-      monotonic: () => clock.monotonic(),
-      onCommitted: (blocks, ms) => {
-        downloader.committed(head());
-        plan();
-        options.onCommitted(blocks, ms);
-      },
-      onRefused: options.onRefused,
-    }),
+    new ShortRangeStage([hashes, bodies, states], head),
+    hashes,
+    bodies,
+    states,
     new FinishStage(
       checkpoints,
       head,

@@ -9,34 +9,28 @@
 import {
   asHsyncError,
   type Cancel,
-  type Clock,
   Emitter,
   type HsyncError,
   isAbort,
   type Listener,
-  type Logger,
-  type Meter,
   Signal,
 } from "../base/mod.ts";
-import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
-import type { SyncConfig } from "../config/mod.ts";
-import type { PeerSource } from "../stream/mod.ts";
+import { decodeHeader } from "../chain/mod.ts";
 import { assemble, type Assembly } from "./assembly.ts";
-import { diagnose, type Finding } from "./diagnosis.ts";
 import { decide, type Decision, SHORT_RANGE_THRESHOLD } from "./driver_state.ts";
+import type { SyncDriverOptions } from "./driver_options.ts";
+import { findings, whyText } from "./driver_view.ts";
 import { errorLabel } from "./error_label.ts";
 import { fateOf } from "./fate.ts";
 import type { HeightEstimate } from "./height.ts";
 import { Heights } from "./heights.ts";
+import { Outcomes } from "./outcomes.ts";
 import { type ReportInput, SyncReport } from "./report.ts";
 import type { Pipeline } from "./pipeline.ts";
 import type { Cycle } from "./stage.ts";
 import { StageTracker } from "./stage_tracker.ts";
-import type { EpochSource } from "./stages/sync_epoch.ts";
 import { progressLines, type SyncEvent, type SyncStatus } from "./status.ts";
 import { DISK_RECHECK_MS, Troubles } from "./troubles.ts";
-import type { SyncStore } from "./types.ts";
-import type { BatchVerifier, Culprit, Refusal } from "./verify.ts";
 import { Watch } from "./watch.ts";
 
 /** The guide's tick: nothing should depend on it. */
@@ -48,23 +42,6 @@ const TARGET_FRESH_MS = 5_000;
 const PROGRESS_MS = 250;
 const WATCH_MS = 10_000;
 
-export interface SyncDriverOptions {
-  readonly store: SyncStore;
-  readonly peers: PeerSource;
-  readonly params: NetworkParams;
-  readonly config: Pick<SyncConfig, "concurrency" | "minPeers" | "initStreams" | "staged">;
-  readonly verifier: BatchVerifier;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly meter: Meter;
-  /** Stop importing at this height. */
-  readonly stopAt?: number;
-  /** How often peers are asked for new blocks while in sync, ms; about the network's block time. Default 2,000. */
-  readonly pollMs?: number;
-  /** Follows the beacon chain; on shards other than 0, where certificates are checked. */
-  readonly epochs?: EpochSource;
-}
-
 export class SyncDriver {
   readonly #events = new Emitter<SyncEvent>();
   readonly #wake = new Signal();
@@ -73,6 +50,7 @@ export class SyncDriver {
   readonly #tracker: StageTracker;
   readonly #report: SyncReport;
   readonly #troubles: Troubles;
+  readonly #outcomes: Outcomes;
   readonly #watch: Watch;
   readonly #shard: string;
   #assembly: Assembly | undefined;
@@ -84,6 +62,7 @@ export class SyncDriver {
   #announcedHeight = 0;
   #finished = false;
   #barren = 0;
+  #fullShortRuns = 0;
   #failed: HsyncError | undefined;
   #syncedAt = -1;
   #progressAt = -Infinity;
@@ -97,6 +76,17 @@ export class SyncDriver {
     this.#tracker = new StageTracker(clock, meter, this.#shard);
     this.#report = new SyncReport({ store, clock, tracker: this.#tracker });
     this.#troubles = new Troubles(clock, store);
+    this.#outcomes = new Outcomes({
+      store,
+      peers,
+      meter,
+      logger,
+      troubles: this.#troubles,
+      shard: this.#shard,
+      verbose: config.staged.debugMode,
+      emit: (event) => this.#events.emit(event),
+      convict: (streamId) => this.#assembly?.downloader.convict(streamId),
+    });
     this.#watch = new Watch({ clock, logger, peers, status: () => this.status() }, store.head().number);
     this.#events.onError = (error) => logger.error("a listener of the sync events failed", { error });
   }
@@ -152,10 +142,12 @@ export class SyncDriver {
         target: () => this.#goal(),
         onCommitted: (blocks, ms) => {
           this.#report.committed(blocks, ms);
-          this.#onCommitted(blocks.length);
+          this.#outcomes.committed(blocks.length, this.#cycle?.range ?? "long");
+          this.#progressAt = clock.monotonic();
+          this.#events.emit({ type: "progress" });
         },
-        onRefused: (refusal) => this.#onRefused(refusal),
-        onCulprits: (culprits) => this.#onCulprits(culprits),
+        onRefused: (refusal) => this.#outcomes.refused(refusal),
+        onCulprits: (culprits) => this.#outcomes.culprits(culprits),
         onProgress: () => this.#progress(),
       });
       this.#assembly.downloader.start();
@@ -208,7 +200,7 @@ export class SyncDriver {
       target: this.#goal(),
       writable: this.#troubles.writable,
       stopAt,
-      fullShortRuns: 0,
+      fullShortRuns: this.#fullShortRuns,
     });
   }
   #enter(decision: Decision): void {
@@ -217,7 +209,7 @@ export class SyncDriver {
     this.#decision = decision;
     this.options.meter.set("hmy_sync_degraded", { ShardID: this.#shard }, decision.degraded ? 1 : 0);
     if (decision.state !== previous.state) {
-      const why = this.#why(decision);
+      const why = whyText(this.options, decision, this.#heights.target(), this.#cycles > 0);
       this.#watch.changed(previous.state, decision.state, why);
       this.#events.emit({ type: "state", state: decision.state, previous: previous.state, why });
     }
@@ -226,17 +218,6 @@ export class SyncDriver {
       this.#events.emit({ type: "stopAt", head: store.head() });
     }
   }
-  #why(decision: Decision): string {
-    const { peers, store, config } = this.options;
-    const target = this.#heights.target();
-    const distance = target === undefined ? "target unknown" : `${target - store.head().number} blocks to go`;
-    const streams = peers.streams().length;
-    if (!decision.degraded) return distance;
-    return `${distance}, with ${streams} of ${
-      this.#cycles === 0 ? config.initStreams : config.minPeers
-    } streams`;
-  }
-
   async #waitPeers(decision: Decision, signal: AbortSignal): Promise<void> {
     const { peers, clock } = this.options;
     if (decision.waitsFor === "heights") {
@@ -277,11 +258,22 @@ export class SyncDriver {
     this.#announced = false;
     const from = store.head().number;
     const begun = clock.monotonic();
-    this.#cycle = { number: ++this.#cycles, from, to: from, target, startedAt: clock.now() };
-    await this.#tryCycle(assembly.pipeline, this.#cycle, signal);
+    const range = this.#decision.state === "ShortRange" ? "short" : "long";
+    const cycle: Cycle = this.#cycle = {
+      number: ++this.#cycles,
+      from,
+      to: from,
+      target,
+      range,
+      startedAt: clock.now(),
+    };
+    await this.#tryCycle(assembly.pipeline, cycle, signal);
     const ms = clock.monotonic() - begun;
     const to = store.head().number;
     this.#report.cycleDone(ms);
+    if (range === "short") this.#outcomes.shortRange(to - from);
+    const full = range === "short" && to === cycle.to && to < cycle.target;
+    this.#fullShortRuns = full ? this.#fullShortRuns + 1 : 0;
     this.#events.emit({ type: "cycle", number: this.#cycles, from, to, blocks: to - from, ms });
     if (to > from) {
       this.#barren = 0;
@@ -339,31 +331,6 @@ export class SyncDriver {
     this.options.logger.error("sync cannot go on", { code: error.code, error });
     this.#events.emit({ type: "failed", error });
   }
-  #onCommitted(blocks: number): void {
-    const { meter, store, config, clock } = this.options;
-    const head = store.head();
-    this.#troubles.committed(head.number);
-    meter.inc("hmy_staged_stream_sync_num_blocks_synced_long_range", { ShardID: this.#shard }, blocks);
-    this.#events.emit({ type: "committed", head, blocks });
-    if (config.staged.debugMode) this.options.logger.info("committed", { head: head.number, blocks });
-    this.#progressAt = clock.monotonic();
-    this.#events.emit({ type: "progress" });
-  }
-  #onRefused(refusal: Refusal): void {
-    const { meter, logger } = this.options;
-    const { number, label, text, culprits } = refusal;
-    meter.inc("hmy_staged_stream_sync_num_blocks_failed_long_range", { ShardID: this.#shard, error: label });
-    this.#troubles.blockRefused(refusal);
-    logger.warn("a block was refused", { number, code: label, text });
-    this.#onCulprits(culprits);
-  }
-  #onCulprits(culprits: readonly Culprit[]): void {
-    for (const { streamId, reason, text } of culprits) {
-      this.options.peers.report(streamId, "DATA", reason, text);
-      this.#assembly?.downloader.convict(streamId);
-    }
-  }
-
   /**
    * The height to reach. Once the quorum's target is reached, a verifier that checks certificates lets a single
    * peer's higher claim be tried as well: what it cannot support falls, and what is certified counts.
@@ -378,36 +345,26 @@ export class SyncDriver {
     return this.options.pollMs ?? 2_000;
   }
 
-  #findings(): Finding[] {
-    const { store, peers, config } = this.options;
-    const head = store.head().number;
-    const target = this.#heights.estimate()?.height;
-    return diagnose({
-      streams: peers.streams().length,
-      minPeers: config.minPeers,
-      initStreams: config.initStreams,
-      starting: this.#cycles === 0 && this.#decision.state === "WaitingPeers",
-      writable: this.#troubles.writable,
-      heights: this.#heights.told,
-      heightsNeeded: this.#heights.needed,
-      head,
-      target,
-      headAgeSeconds: this.#report.headAgeSeconds(),
-      starved: this.#assembly?.downloader.status().starved,
-      refused: this.#troubles.refused,
-      importSlowerThanChain: this.#report.slowerThanChain((target ?? head) - head),
-      storeTrouble: this.#troubles.storeFailure,
-    });
-  }
   #input(): ReportInput {
+    const estimate = this.#heights.estimate();
+    const download = this.#assembly?.downloader.status();
+    const started = this.#cycles > 0;
     return {
       decision: this.#decision,
-      estimate: this.#heights.estimate(),
+      estimate,
       cycle: this.#cycle,
-      download: this.#assembly?.downloader.status(),
-      findings: this.#findings(),
+      download,
+      findings: findings(this.options, {
+        decision: this.#decision,
+        started,
+        heights: this.#heights,
+        troubles: this.#troubles,
+        report: this.#report,
+        target: estimate?.height,
+        starved: download?.starved,
+      }),
       stopping: this.#stop.signal.aborted,
-      started: this.#cycles > 0,
+      started,
       failed: this.#failed?.message,
     };
   }

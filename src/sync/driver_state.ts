@@ -26,6 +26,8 @@ export type DriverState = typeof DRIVER_STATES[number];
 
 /** Distance up to which short range is in charge (sync-protocol.md §6.2). */
 export const SHORT_RANGE_THRESHOLD = 10;
+/** Blocks that short range takes at once, at most (sync-protocol.md §6.2). */
+export const SHORT_RANGE_WINDOW = 20;
 /** A gap above this sends short range back to long range. */
 export const SHORT_RANGE_GAP = 256;
 /** Full short-range windows in a row that mean the same. */
@@ -47,6 +49,7 @@ export interface DriverFacts {
   /** False: the disk is below the threshold. */
   readonly writable: boolean;
   readonly stopAt: number | undefined;
+  /** Short-range cycles in a row that filled their window and left blocks over. */
   readonly fullShortRuns: number;
 }
 

@@ -1,6 +1,7 @@
 /** The staged pipeline: driver, stages, downloader. Other folders import only from here. */
 export { appendRow } from "./append_row.ts";
-export { SyncDriver, type SyncDriverOptions } from "./driver.ts";
+export { SyncDriver } from "./driver.ts";
+export { type SyncDriverOptions } from "./driver_options.ts";
 export { type DriverState } from "./driver_state.ts";
 export { type Diagnosis, DIAGNOSIS_CODES, type DiagnosisCode } from "./diagnosis.ts";
 export { assuranceText, progressLines, type SyncEvent, type SyncStatus } from "./status.ts";

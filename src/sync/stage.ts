@@ -19,6 +19,8 @@ export interface Cycle {
   readonly target: number;
   /** Where this cycle ends; set by Heads. */
   to: number;
+  /** Which stages are in charge: ShortRange, or BlockHashes, BlockBodies and States. */
+  readonly range: "short" | "long";
   /** ms since 1970. */
   readonly startedAt: number;
 }

@@ -6,7 +6,7 @@ import { recordedChain } from "./support/chains.ts";
 import { EpochRig } from "./support/epoch_rig.ts";
 import { fullNode } from "./support/epoch_world.ts";
 
-const cycle = { number: 1, from: 7, to: 20, target: 20, startedAt: 0 };
+const cycle = { number: 1, from: 7, to: 20, target: 20, range: "long", startedAt: 0 } as const;
 const never = new AbortController().signal;
 
 Deno.test("it is skipped on the beacon chain, and where nobody follows that", () => {

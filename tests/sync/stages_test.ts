@@ -13,7 +13,14 @@ import { at, hashAt, madeChain, variant } from "./support/chains.ts";
 import { FakeStore } from "./support/store.ts";
 
 const CHAIN = madeChain(60);
-const cycle = (from: number, to: number): Cycle => ({ number: 1, from, to, target: to, startedAt: 0 });
+const cycle = (from: number, to: number): Cycle => ({
+  number: 1,
+  from,
+  to,
+  target: to,
+  range: "long",
+  startedAt: 0,
+});
 
 Deno.test("where a cycle ends", () => {
   const table: Array<[number, number, number, number, number]> = [

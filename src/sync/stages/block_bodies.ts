@@ -10,6 +10,7 @@ import { type Checkpoints, type Cycle, partEnd, type Stage, type StageStep } fro
 import type { Staging } from "../staging.ts";
 import type { ChainPoint } from "../types.ts";
 import type { Refusal } from "../verify.ts";
+import { leftToShortRange } from "./short_range.ts";
 
 /** What the stage needs of the downloader. */
 export interface BodySource {
@@ -30,8 +31,8 @@ export class BlockBodiesStage implements Stage {
     private readonly part: number,
   ) {}
 
-  skip(): undefined {
-    return undefined;
+  skip(cycle: Cycle): string | undefined {
+    return leftToShortRange(cycle);
   }
   async ready(cycle: Cycle, signal: AbortSignal): Promise<void> {
     const head = this.head();

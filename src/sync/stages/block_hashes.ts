@@ -8,6 +8,7 @@ import { HsyncError } from "../../base/mod.ts";
 import type { StagedHash } from "../../store/mod.ts";
 import { type Checkpoints, type Cycle, partEnd, type Stage, type StageStep } from "../stage.ts";
 import type { ChainPoint, SyncStore } from "../types.ts";
+import { leftToShortRange } from "./short_range.ts";
 
 /** What the stage needs of the downloader. */
 export interface HashSource {
@@ -31,8 +32,8 @@ export class BlockHashesStage implements Stage {
     private readonly part: number,
   ) {}
 
-  skip(): undefined {
-    return undefined;
+  skip(cycle: Cycle): string | undefined {
+    return leftToShortRange(cycle);
   }
   async ready(cycle: Cycle, signal: AbortSignal): Promise<void> {
     const head = this.head();

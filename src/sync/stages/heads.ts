@@ -4,6 +4,7 @@
  * Why it exists: a cycle is a stretch that fits in memory and ends in a commit. What must stay true: the end of a
  * cycle never lies above what peers claim, and an interrupted cycle is finished before a new one is planned.
  */
+import { SHORT_RANGE_WINDOW } from "../driver_state.ts";
 import type { Checkpoints, Cycle, Stage, StageStep } from "../stage.ts";
 import { type ChainPoint, SKELETON_STEP } from "../types.ts";
 
@@ -41,7 +42,9 @@ export class HeadsStage implements Stage {
     await this.refreshHeights(signal);
   }
   execute(cycle: Cycle): Promise<StageStep> {
-    cycle.to = cycleEnd(cycle.from, cycle.target, this.checkpoints.get(this.id), this.maxBlocks);
+    const window = cycle.range === "short" ? SHORT_RANGE_WINDOW : Infinity;
+    const max = Math.min(this.maxBlocks === 0 ? Infinity : this.maxBlocks, window);
+    cycle.to = cycleEnd(cycle.from, cycle.target, this.checkpoints.get(this.id), max === Infinity ? 0 : max);
     this.checkpoints.set(this.id, cycle.to);
     this.onPlanned(cycle);
     return Promise.resolve({ height: cycle.to, done: true });

@@ -12,6 +12,7 @@ import { type Checkpoints, type Cycle, type Stage, type StageStep, UnwindRequest
 import type { Staging } from "../staging.ts";
 import type { ChainPoint, FetchedBlock, SyncStore } from "../types.ts";
 import type { Acceptance, BatchVerifier, Refusal } from "../verify.ts";
+import { leftToShortRange } from "./short_range.ts";
 
 /** The store takes no larger batch. */
 const MAX_BATCH = 128;
@@ -42,8 +43,8 @@ export class StatesStage implements Stage {
 
   constructor(private readonly options: StatesOptions) {}
 
-  skip(): undefined {
-    return undefined;
+  skip(cycle: Cycle): string | undefined {
+    return leftToShortRange(cycle);
   }
   ready(): Promise<void> {
     return Promise.resolve();

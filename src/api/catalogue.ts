@@ -254,6 +254,8 @@ const OURS: readonly Row[] = [
   ["gauge", "hmy_sync_stalled_reason", { ...SHARD, code: CODE_VALUES }, "1 for each reason that holds"],
   ["gauge", "hmy_sync_degraded", SHARD, "1 while syncing with fewer streams than MinPeers"],
   ["counter", "hmy_sync_conflicting_certificates", SHARD, "heights with two valid certificates"],
+  ["gauge", "hmy_sync_bodies_waiting", SHARD, "blocks whose incoming receipts wait for a proof"],
+  ["counter", "hmy_sync_bodies_proven", SHARD, "blocks whose incoming receipts source headers have proven"],
   ["gauge", "hmy_stream_num_cooldown_streams", TOPIC, "peers in cooldown"],
   ["gauge", "hmy_stream_num_required_streams", { ...TOPIC, kind: REQUIRED_KINDS }, "thresholds in force"],
   ["gauge", "hmy_stream_discovery_next_run_seconds", TOPIC, "time to the next discovery run", UNKNOWN],

@@ -84,6 +84,7 @@ export function importInto(
       child: undefined,
       signal,
     });
+    if (verdict.bodies !== undefined) await store.markBodies(verdict.bodies);
     const good = verdict.accepted.map((acceptance, i) => {
       const { block, receipts } = sound[i] as CandidateBlock;
       return appendRow(block, acceptance, params, receipts);

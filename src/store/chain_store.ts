@@ -7,7 +7,7 @@
  * writes `state` makes a step visible, and it checks that nobody else wrote `state` since; in memory, `#state` is
  * never ahead of what is stored.
  */
-import { type Clock, HsyncError, type Logger, type Meter } from "../base/mod.ts";
+import { type Clock, equalBytes, HsyncError, type Logger, type Meter } from "../base/mod.ts";
 import type { DiskGuard } from "./disk.ts";
 import type { Keys } from "./keys.ts";
 import type { Kv, KvCheck, KvMutation } from "./kv.ts";
@@ -25,6 +25,7 @@ import {
   type Assurance,
   ASSURANCES,
   type BlockRecord,
+  type BodyMark,
   type ChainHead,
   type ChainStore,
   type DiskState,
@@ -32,10 +33,13 @@ import {
   type StagedHash,
   type StoreInfo,
   type StoreMeta,
+  type UnprovenBodies,
 } from "./types.ts";
 
 /** Mark pages raised in one commit: 64 × 4 KB. */
 const PAGES_PER_COMMIT = 64;
+/** Mark pages read by one search: a quarter of a million blocks. */
+const PAGES_PER_LOOK = 64;
 
 export interface ChainStoreParts {
   readonly kv: Kv;
@@ -143,6 +147,11 @@ export class KvChainStore implements ChainStore {
   }
   shardStateAt(epoch: number): Promise<Uint8Array | undefined> {
     return this.#tables.shardStateAt(epoch);
+  }
+  unprovenBodies(from: number, limit: number): Promise<UnprovenBodies> {
+    const { head, lowest } = this.#state;
+    const first = Math.max(from, lowest);
+    return this.#tables.marks.unproven(first, head.number, Math.max(1, limit), PAGES_PER_LOOK);
   }
   lowestAssurance(): Assurance {
     return weakest(this.#state.counts);
@@ -289,12 +298,14 @@ export class KvChainStore implements ChainStore {
     });
   }
 
-  markProven(numbers: readonly number[]): Promise<void> {
-    const what = `recording that the incoming receipts of ${numbers.length} blocks are proven`;
+  markBodies(bodies: readonly BodyMark[]): Promise<void> {
+    const what = `recording what is proven of the incoming receipts of ${bodies.length} blocks`;
     return this.#write(what, async () => {
-      const { head, lowest } = this.#state;
       const marks = this.#tables.marks.edit();
-      for (const number of numbers) if (number >= lowest && number <= head.number) await marks.prove(number);
+      for (const { number, hash, body } of bodies) {
+        const stored = await this.hashAt(number);
+        if (stored !== undefined && equalBytes(stored, hash)) await marks.body(number, body);
+      }
       const pages = marks.mutations();
       if (pages.length === 0) return;
       await this.#writer.commit(what, this.#writer.batch(what), pages, this.#writer.next({}));

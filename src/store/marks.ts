@@ -74,12 +74,12 @@ export class MarkEdit {
     }
     return moved;
   }
-  /** Says of a stored block that its incoming receipts are proven. */
-  async prove(number: number): Promise<void> {
+  /** Says what is known of a stored block's incoming receipts; `proven` stays. */
+  async body(number: number, body: "proven" | "unproven"): Promise<void> {
     const page = await this.#page(pageOf(number));
     const at = number % MARKS_PER_PAGE;
     const mark = page[at] as number;
-    if (mark !== 0) page[at] = encodeMark(assuranceOf(mark), "proven");
+    if (mark !== 0 && bodyOf(mark) !== "proven") page[at] = encodeMark(assuranceOf(mark), body);
   }
   mutations(): KvMutation[] {
     return [...this.#pages].map(([index, value]) => ({ key: this.#keys.key("mark", index), value }));
@@ -142,6 +142,28 @@ export class MarkTable {
       }
     }
     return counts;
+  }
+  /**
+   * Numbers of `from`..`to` whose body is unproven, at most `limit`, out of at most `pages` pages.
+   * @returns them, and the first number that was not looked at.
+   */
+  async unproven(
+    from: number,
+    to: number,
+    limit: number,
+    pages: number,
+  ): Promise<{ readonly numbers: number[]; readonly next: number }> {
+    const numbers: number[] = [];
+    const last = Math.min(to, (pageOf(from) + pages) * MARKS_PER_PAGE - 1);
+    let number = from;
+    while (number <= last && numbers.length < limit) {
+      const page = await this.page(pageOf(number));
+      const end = Math.min(last, (pageOf(number) + 1) * MARKS_PER_PAGE - 1);
+      for (; number <= end && numbers.length < limit; number++) {
+        if (bodyOf(page[number % MARKS_PER_PAGE] as number) === "unproven") numbers.push(number);
+      }
+    }
+    return { numbers, next: number };
   }
   /** Lowest number of `from`..`to` below `level`; undefined when there is none. */
   async firstBelow(level: number, from: number, to: number): Promise<number | undefined> {

@@ -52,6 +52,21 @@ export interface BlockRecord {
   readonly body: "proven" | "unproven" | undefined;
 }
 
+/** What is known of the incoming receipts of a block. */
+export interface BodyMark {
+  readonly number: number;
+  /** 32 bytes: another block of that number is not meant. */
+  readonly hash: Uint8Array;
+  readonly body: "proven" | "unproven";
+}
+
+/** A stretch of blocks looked through for unproven ones. */
+export interface UnprovenBodies {
+  readonly numbers: readonly number[];
+  /** The first height that was not looked at. */
+  readonly next: number;
+}
+
 /** A downloaded block that waits for the States stage. */
 export interface StagedBlock {
   readonly number: number;
@@ -155,10 +170,15 @@ export interface ChainStore {
    */
   raiseAssurance(from: number, to: number, assurance: Assurance): Promise<void>;
   /**
-   * Records that the incoming receipts of these blocks are proven after all: what proves them may come later than the
-   * block. Numbers that are not stored are ignored.
+   * Records what came of proving the incoming receipts of stored blocks: what proves them may come later than the block.
+   * A block that is not stored (any more) is ignored, and one that is proven stays so.
    */
-  markProven(numbers: readonly number[]): Promise<void>;
+  markBodies(marks: readonly BodyMark[]): Promise<void>;
+  /**
+   * Stored blocks from `from` on whose incoming receipts are recorded as unproven, ascending, at most `limit`. Reads one
+   * byte a block, and stops after a bounded stretch: `next` is where to go on, above the head when that is the end.
+   */
+  unprovenBodies(from: number, limit: number): Promise<UnprovenBodies>;
   /**
    * Makes `number` the head, removing everything above it; its certificate is kept. Staged rows above are dropped.
    * `checkpoints` change in the same step. @throws {HsyncError} STORE_NO_BLOCK for a number that is not stored.

@@ -67,6 +67,8 @@ export interface SyncProtocolOptions {
   readonly newId?: () => bigint;
   /** Default true: provide the protocol id in the DHT. */
   readonly advertise?: boolean;
+  /** Default true: take streams that peers open. False for a chain that this node has nothing of: it only asks. */
+  readonly accepts?: boolean;
 }
 
 /** `harmony/<service>/<network>/<shard>/1.0.0`. */
@@ -146,6 +148,7 @@ export class SyncProtocol implements PeerSource {
       newId,
       heightBound,
       ...(options.memory === undefined ? {} : { memory: options.memory }),
+      ...(options.accepts === undefined ? {} : { accepts: options.accepts }),
     });
     this.client = new SyncClient({
       requests,

@@ -47,6 +47,8 @@ export interface ManagerOptions {
   readonly newId: () => bigint;
   readonly heightBound: () => number;
   readonly memory?: PeerMemory;
+  /** Default true. False: peers do not open streams to us, and are not told that we know the protocol. */
+  readonly accepts?: boolean;
 }
 
 const PROTECT_TAG = "sync-stream";
@@ -72,6 +74,7 @@ export class StreamManager implements StreamOwner {
   #working = false;
   #nextInstance = 1;
   #cancels: Cancel[] = [];
+  #unhandle: Cancel = () => {};
 
   constructor(options: ManagerOptions) {
     this.#o = options;
@@ -90,7 +93,9 @@ export class StreamManager implements StreamOwner {
   async start(): Promise<void> {
     const { host, protocolId, clock } = this.#o;
     await this.#keeper.load();
-    this.#cancels.push(await host.handle(protocolId, (stream) => this.#accept(stream)));
+    if (this.#o.accepts ?? true) {
+      this.#unhandle = await host.handle(protocolId, (stream) => this.#accept(stream));
+    }
     this.#cancels.push(host.on((event) => this.#hostEvent(event)));
     this.#cancels.push(clock.every(STREAM_MONITOR_INTERVAL_MS, () => this.#tick()));
     this.#step({ type: "start" });
@@ -100,7 +105,7 @@ export class StreamManager implements StreamOwner {
   async stop(): Promise<void> {
     const { clock } = this.#o;
     this.#abort.abort();
-    this.#cancels[0]?.();
+    this.#unhandle();
     this.#step({ type: "stop" });
     await this.#finish(clock.monotonic() + STOP_GRACE_MS);
     for (const cancel of this.#cancels) cancel();

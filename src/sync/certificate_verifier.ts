@@ -36,7 +36,6 @@ import {
   CommitteeBook,
   type EvidenceSink,
   type LoadShardState,
-  type SourceCertificates,
 } from "../consensus/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import type { ErrorLabel } from "./error_label.ts";
@@ -59,6 +58,7 @@ export type VerifierStore = Pick<
   | "shardStateAt"
   | "record"
   | "putRecord"
+  | "unprovenBodies"
 >;
 
 export interface CertifyingVerifierOptions {
@@ -79,8 +79,6 @@ export interface CertifyingVerifierOptions {
    * (yet), and then the shard's own hand-over stands alone.
    */
   readonly beaconStateAt?: LoadShardState;
-  /** Certificates out of source shards' headers (`ProveBodies`). */
-  readonly sources?: SourceCertificates;
 }
 
 /** The first block of a batch that cannot enter, whatever its certificate says. */
@@ -100,10 +98,10 @@ export class CertifyingVerifier implements BatchVerifier {
   #tip: Header | undefined;
 
   constructor(private readonly options: CertifyingVerifierOptions) {
-    const { store, params, certificates, policy, logger, sources } = options;
+    const { store, params, certificates, policy, logger } = options;
     this.committees = new CommitteeBook(params, store.meta.shardId, (epoch) => store.shardStateAt(epoch));
     this.#certifier = new RunCertifier({ committees: this.committees, verifier: certificates, policy });
-    this.#receipts = new ReceiptWatch({ store, logger, sources });
+    this.#receipts = new ReceiptWatch({ store, logger });
     this.#oddities = new OddityLog(logger);
   }
   /** Certificates verified so far. */
@@ -183,7 +181,7 @@ export class CertifyingVerifier implements BatchVerifier {
     const refusal = outcome.refusal ?? breach?.refusal;
     return {
       accepted,
-      ...(later.length === 0 ? {} : { proven: later }),
+      ...(later.length === 0 ? {} : { bodies: later }),
       ...(refusal === undefined ? {} : { refusal }),
     };
   }

@@ -23,7 +23,8 @@ export type CertifiableStore =
     | "record"
     | "putRecord"
     | "raiseAssurance"
-    | "markProven"
+    | "markBodies"
+    | "unprovenBodies"
     | "unwindTo"
     | "putCommitSig"
   >;
@@ -54,7 +55,7 @@ export async function certifyOnOpen(
   }
   const { certified } = await store.info();
   const walk = await StoreWalk.begin(store, params, verifier, options, { from: certified + 1 });
-  const receipts = new ReceiptWatch({ store, logger: nullLogger, sources: undefined });
+  const receipts = new ReceiptWatch({ store, logger: nullLogger });
   let taken = new Map<string, number>();
   const check = async (number: number, parent: Header) => {
     const stored = await store.blockAt(number);
@@ -75,10 +76,11 @@ export async function certifyOnOpen(
     if (run.good.length > 0) {
       const { bodies, later } = await receipts.accept(run.good, below);
       await store.raiseAssurance(below + 1, walk.done, "signed");
-      await store.markProven([
-        ...later,
-        ...[...bodies].filter(([, body]) => body === "proven").map(([n]) => n),
-      ]);
+      const now = run.good.flatMap(({ number, hash }) => {
+        const body = bodies.get(number);
+        return body === undefined ? [] : [{ number, hash, body }];
+      });
+      await store.markBodies([...later, ...now]);
     }
     if (walk.failure !== undefined) {
       await store.unwindTo(walk.done);

@@ -34,6 +34,13 @@ export {
   type StoreWalkOptions,
   type WalkFailure,
 } from "./store_walk.ts";
+export {
+  BodyProver,
+  type BodyProverOptions,
+  type BodyProverStatus,
+  type ProverStore,
+  type SourceShards,
+} from "./bodies/body_prover.ts";
 export { AnchorProbe } from "./anchor_probe.ts";
 export {
   BeaconCheck,

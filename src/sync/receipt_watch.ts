@@ -1,59 +1,50 @@
 /**
- * Incoming cross-shard receipts of the blocks that are being accepted: never twice, and proven where they can be.
+ * Incoming cross-shard receipts of the blocks that are being accepted: never twice, and proven where cross-links can.
  *
- * Why it exists: what proves a body (a cross-link in the beacon chain, a header of the source shard) usually comes a block or
- * two after the block itself, so some blocks wait here. What must stay true: nothing waits for a proof before it is
- * stored; `proven` is said only of a body whose root matched; what waits is bounded and lost without harm.
+ * Why it exists: the cross-link that proves a body usually comes a block or two after the block itself, so some blocks wait
+ * here. What must stay true: nothing waits for a proof before it is stored; `proven` is said only of a body whose root
+ * matched; what waits is bounded, and found again after a restart.
  */
 import { HsyncError, type Logger } from "../base/mod.ts";
 import { type Block, decodeBlock, decodeHeader, type Header } from "../chain/mod.ts";
-import {
-  CrossLinkCertificates,
-  firstOf,
-  proveIncomingReceipts,
-  type SourceCertificates,
-} from "../consensus/mod.ts";
-import type { ChainStore } from "../store/mod.ts";
+import { CrossLinkCertificates, proveIncomingReceipts } from "../consensus/mod.ts";
+import type { BodyMark, ChainStore } from "../store/mod.ts";
 import { receiptSources, sourceName, SpentReceipts } from "./spent_receipts.ts";
 
 /** Blocks that wait for a proof; the oldest are given up first. */
 const MAX_WAITING = 256;
 /** Bytes of blocks that wait. */
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
-/** Headers whose cross-links are read again after a start: links come early as well as late. */
+/** Newest blocks that are read again after a start, for their cross-links and for those that wait: links come early as well as late. */
 const LINKS_BACK = 128;
 
 export interface ReceiptWatchOptions {
-  readonly store: Pick<ChainStore, "record" | "putRecord" | "blockAt" | "headers" | "meta">;
+  readonly store: Pick<
+    ChainStore,
+    "record" | "putRecord" | "blockAt" | "headers" | "meta" | "unprovenBodies"
+  >;
   readonly logger: Logger;
-  /**
-   * Certificates out of source shards' headers (`ProveBodies`); undefined: only cross-links prove. Must answer from
-   * what is at hand: a block whose certificates are not there yet is tried again with every batch.
-   */
-  readonly sources: SourceCertificates | undefined;
 }
 
 /** What accepting some blocks said about bodies. */
 export interface BodyVerdicts {
   /** Of the blocks that take in receipts. */
   readonly bodies: ReadonlyMap<number, "proven" | "unproven">;
-  /** Blocks accepted earlier that are proven now, ascending. */
-  readonly later: readonly number[];
+  /** Of blocks stored earlier: those that are proven now, ascending. */
+  readonly later: readonly BodyMark[];
 }
 
 export class ReceiptWatch {
+  /** On the beacon chain, which alone carries cross-links. */
   readonly #links: CrossLinkCertificates | undefined;
-  readonly #sources: SourceCertificates | undefined;
   readonly #spent: SpentReceipts;
   readonly #waiting = new Map<number, Block>();
   #waitingBytes = 0;
   #primed = false;
 
   constructor(private readonly options: ReceiptWatchOptions) {
-    const { store, sources } = options;
+    const { store } = options;
     this.#links = store.meta.shardId === 0 ? new CrossLinkCertificates() : undefined;
-    const all = [this.#links, sources].filter((s) => s !== undefined);
-    this.#sources = all.length === 0 ? undefined : firstOf(...all);
     this.#spent = new SpentReceipts(store);
   }
   /** How many stored blocks wait for a proof. */
@@ -90,14 +81,12 @@ export class ReceiptWatch {
     await this.#prime(height);
     await this.#spent.note(blocks);
     for (const block of blocks) this.#addLinks(block.header);
-    const later: number[] = [];
+    const later: BodyMark[] = [];
     const bodies = new Map<number, "proven" | "unproven">();
-    if (this.#sources !== undefined) {
-      for (const [number, block] of [...this.#waiting]) {
-        if (!await this.#proven(block)) continue;
-        this.#drop(number);
-        later.push(number);
-      }
+    for (const [number, block] of [...this.#waiting]) {
+      if (!await this.#proven(block)) continue;
+      this.#drop(number);
+      later.push({ number, hash: block.hash, body: "proven" });
     }
     for (const block of blocks) {
       if (block.incomingReceiptItems().length === 0) continue;
@@ -105,7 +94,7 @@ export class ReceiptWatch {
       bodies.set(block.number, proven ? "proven" : "unproven");
       if (!proven) this.#wait(block);
     }
-    return { bodies, later: later.sort((a, b) => a - b) };
+    return { bodies, later: later.sort((a, b) => a.number - b.number) };
   }
   /** Blocks above `number` are not stored (any more). */
   forgetAbove(number: number): void {
@@ -113,11 +102,11 @@ export class ReceiptWatch {
   }
 
   async #proven(block: Block): Promise<boolean> {
-    if (this.#sources === undefined) return false;
-    return (await proveIncomingReceipts(block, this.#sources)).proven;
+    if (this.#links === undefined) return false;
+    return (await proveIncomingReceipts(block, this.#links)).proven;
   }
   #wait(block: Block): void {
-    if (this.#sources === undefined) return;
+    if (this.#links === undefined) return;
     // A copy: the block is a view into a whole answer, which must not stay in memory for it.
     const own = decodeBlock(block.bytes.slice());
     this.#waiting.set(own.number, own);
@@ -141,7 +130,7 @@ export class ReceiptWatch {
       this.options.logger.warn("the cross-links of a block cannot be read", { number: header.number, error });
     }
   }
-  /** Reads the links of the newest stored headers, once. */
+  /** Reads the links of the newest stored headers, and the blocks among them that wait for one, once. */
   async #prime(height: number): Promise<void> {
     if (this.#primed) return;
     this.#primed = true;
@@ -149,6 +138,11 @@ export class ReceiptWatch {
     const from = Math.max(1, height - LINKS_BACK + 1);
     for await (const { bytes } of this.options.store.headers(from, height - from + 1)) {
       this.#addLinks(decodeHeader(bytes));
+    }
+    const { numbers } = await this.options.store.unprovenBodies(from, LINKS_BACK);
+    for (const number of numbers) {
+      const stored = number > height ? undefined : await this.options.store.blockAt(number);
+      if (stored !== undefined) this.#wait(decodeBlock(stored.bytes));
     }
   }
 }

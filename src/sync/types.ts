@@ -46,7 +46,7 @@ export type SyncStore = Pick<
   | "headerAt"
   | "lowestAssurance"
   | "append"
-  | "markProven"
+  | "markBodies"
   | "unwindTo"
   | "checkpoint"
   | "setCheckpoints"

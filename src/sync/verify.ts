@@ -7,7 +7,7 @@
  */
 import { equalBytes, HsyncError } from "../base/mod.ts";
 import { type NetworkParams, nextEpoch } from "../chain/mod.ts";
-import type { Assurance } from "../store/mod.ts";
+import type { Assurance, BodyMark } from "../store/mod.ts";
 import type { RemovalReason } from "../stream/mod.ts";
 import type { ErrorLabel } from "./error_label.ts";
 import type { ChainPoint, FetchedBlock } from "./types.ts";
@@ -52,8 +52,8 @@ export interface Verdict {
   readonly accepted: readonly Acceptance[];
   /** Present when fewer blocks were accepted than asked, or when the block after the batch turned out to be bad. */
   readonly refusal?: Refusal;
-  /** Blocks that were stored before, and whose incoming receipts this batch has proven. */
-  readonly proven?: readonly number[];
+  /** Of blocks that were stored before: what this batch has proven of their incoming receipts. */
+  readonly bodies?: readonly BodyMark[];
 }
 
 export interface VerifyContext {

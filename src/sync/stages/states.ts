@@ -81,7 +81,7 @@ export class StatesStage implements Stage {
       const blocks = accepted.slice(from, from + group);
       await this.#commit(blocks, verdict.accepted.slice(from), verify * blocks.length / accepted.length);
     }
-    if (verdict.proven !== undefined && verdict.proven.length > 0) await store.markProven(verdict.proven);
+    if (verdict.bodies !== undefined) await store.markBodies(verdict.bodies);
     if (verdict.refusal !== undefined) {
       this.options.onRefused(verdict.refusal);
       throw new UnwindRequest(store.head(), verdict.refusal, verdict.refusal.text);

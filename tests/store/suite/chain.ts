@@ -189,8 +189,18 @@ export const chainCases: Case[] = [
         await store.append(
           blocks.map((b) => ({ ...b, assurance: "signed" as const, body: "unproven" as const })),
         );
-        await store.markProven([2, 4, 900_000]);
-        await store.markProven([]);
+        const mark = (number: number, body: "proven" | "unproven", hash = blocks[number - 1]?.hash) => ({
+          number,
+          hash: hash ?? new Uint8Array(32),
+          body,
+        });
+        assert.deepEqual(await store.unprovenBodies(0, 10), { numbers: [1, 2, 3], next: 4 });
+        await store.markBodies([mark(2, "proven"), mark(4, "proven"), mark(900_000, "proven")]);
+        await store.markBodies([mark(2, "unproven"), mark(3, "proven", blocks[0]?.hash)]);
+        await store.markBodies([]);
+        assert.deepEqual(await store.unprovenBodies(1, 1), { numbers: [1], next: 2 });
+        assert.deepEqual(await store.unprovenBodies(2, 10), { numbers: [3], next: 4 });
+        assert.deepEqual(await store.unprovenBodies(900, 10), { numbers: [], next: 900 });
       });
       await using(place.open(), async (store) => {
         const records = await Promise.all([1, 2, 3].map((n) => store.recordAt(n)));

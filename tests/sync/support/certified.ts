@@ -16,7 +16,6 @@ import {
   DEFAULT_POLICY,
   inThread,
   type LoadShardState,
-  type SourceCertificates,
 } from "../../../src/consensus/mod.ts";
 import { type ChainStore, openStore } from "../../../src/store/mod.ts";
 import type { DeliveredBlock } from "../../../src/stream/mod.ts";
@@ -80,7 +79,6 @@ export interface BenchOptions {
   readonly anchors?: AnchorLists;
   readonly logger?: Logger;
   readonly meter?: Meter;
-  readonly sources?: SourceCertificates;
   readonly beaconStateAt?: LoadShardState;
   readonly store?: ChainStore;
 }
@@ -153,7 +151,7 @@ export class VerifierBench {
       appendRow((batch[i] as FetchedBlock).delivered.block, acceptance, this.params)
     );
     if (rows.length > 0) await this.store.append(rows);
-    if (verdict.proven !== undefined) await this.store.markProven(verdict.proven);
+    if (verdict.bodies !== undefined) await this.store.markBodies(verdict.bodies);
   }
   /** Takes a chain from the head to `to` in batches; stops at the first refusal, which it returns. */
   async follow(chain: TestChain, options: {
@@ -203,7 +201,6 @@ export function certifying(
     clock: options.clock ?? new ManualClock(),
     logger: options.logger ?? nullLogger,
     meter: options.meter ?? nullMeter,
-    ...(options.sources === undefined ? {} : { sources: options.sources }),
     ...(options.beaconStateAt === undefined ? {} : { beaconStateAt: options.beaconStateAt }),
   });
 }

@@ -8,6 +8,7 @@ import { equalBytes, HsyncError } from "../../../src/base/mod.ts";
 import type {
   AppendBlock,
   Assurance,
+  BodyMark,
   ChainHead,
   DiskState,
   StagedBlock,
@@ -73,10 +74,10 @@ export class FakeStore implements SyncStore {
     Object.assign(this.checkpoints, checkpoints);
     for (const n of [...this.staged.keys()]) if (n <= number) this.staged.delete(n);
   }
-  markProven(numbers: readonly number[]): Promise<void> {
-    for (const n of numbers) {
-      const row = this.#row(n);
-      if (row !== undefined) this.rows[n - 1] = { ...row, body: "proven" };
+  markBodies(marks: readonly BodyMark[]): Promise<void> {
+    for (const { number, hash, body } of marks) {
+      const row = this.#row(number);
+      if (row !== undefined && equalBytes(row.hash, hash)) this.rows[number - 1] = { ...row, body };
     }
     return Promise.resolve();
   }

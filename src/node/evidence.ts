@@ -6,35 +6,8 @@
  * needed to check it but the committee.
  */
 import { dirname, join } from "node:path";
-import { HsyncError, type Logger, to0x, toHex } from "../base/mod.ts";
-import type { ConflictEvidence, ConflictSide, EvidenceSink } from "../consensus/mod.ts";
-import { joinCommitSig } from "../chain/mod.ts";
-
-function sideJson(side: ConflictSide): Record<string, unknown> {
-  return {
-    hash: to0x(side.hash),
-    header: to0x(side.header.bytes),
-    certificate: to0x(joinCommitSig(side.certificate)),
-    sentBy: side.streamId ?? null,
-  };
-}
-
-/** A record as it is kept: JSON, all bytes as `0x` hex. */
-export function evidenceJson(evidence: ConflictEvidence): string {
-  return JSON.stringify(
-    {
-      schema: 1,
-      network: evidence.network,
-      shard: evidence.shardId,
-      number: evidence.number,
-      foundAt: new Date(evidence.foundAt).toISOString(),
-      ours: sideJson(evidence.ours),
-      theirs: sideJson(evidence.theirs),
-    },
-    undefined,
-    2,
-  ) + "\n";
-}
+import { HsyncError, type Logger } from "../base/mod.ts";
+import { type ConflictEvidence, evidenceName, type EvidenceSink, evidenceText } from "../consensus/mod.ts";
 
 /** Keeps records in a folder of the data directory. */
 export class EvidenceFiles implements EvidenceSink {
@@ -42,16 +15,20 @@ export class EvidenceFiles implements EvidenceSink {
 
   /** @throws {HsyncError} EVIDENCE_WRITE when the record cannot be kept */
   async save(evidence: ConflictEvidence): Promise<void> {
-    const name = `conflict-${evidence.shardId}-${evidence.number}-${
-      toHex(evidence.theirs.hash.subarray(0, 8))
-    }.json`;
-    const path = join(this.dir, name);
+    const path = join(this.dir, evidenceName(evidence));
+    if (await exists(path)) {
+      this.logger.error("two certified blocks of one height, again: the evidence is kept already", {
+        number: evidence.number,
+        path,
+      });
+      return;
+    }
     const temporary = `${path}.tmp`;
     try {
       await Deno.mkdir(dirname(path), { recursive: true });
       const file = await Deno.open(temporary, { write: true, create: true, truncate: true, mode: 0o644 });
       try {
-        const bytes = new TextEncoder().encode(evidenceJson(evidence));
+        const bytes = new TextEncoder().encode(evidenceText(evidence));
         for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
         await file.sync();
       } finally {
@@ -65,5 +42,14 @@ export class EvidenceFiles implements EvidenceSink {
       });
     }
     this.logger.error("two certified blocks of one height: evidence kept", { number: evidence.number, path });
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(path)).isFile;
+  } catch {
+    // Whatever else is wrong with the place shows when it is written to.
+    return false;
   }
 }

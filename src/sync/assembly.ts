@@ -9,6 +9,7 @@ import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { SyncConfig } from "../config/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
 import { Downloader } from "./downloader.ts";
+import { ForkSearch } from "./fork_search.ts";
 import type { HeightBook } from "./height.ts";
 import { Pipeline } from "./pipeline.ts";
 import { Checkpoints, type Cycle, partEnd } from "./stage.ts";
@@ -77,6 +78,7 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     });
   }
   const votes = Math.min(config.concurrency, VOTES);
+  const forks = new ForkSearch({ peers, store, logger });
   const downloader = new Downloader({
     peers,
     book,
@@ -92,8 +94,11 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     base: base.number,
     verbose: staged.debugMode,
     onProgress: options.onProgress,
-    onForeign: async (blocks, signal) =>
-      options.onCulprits(await verifier.examineFork?.(blocks, store.head(), signal) ?? []),
+    onForeign: async (blocks, signal) => {
+      const head = store.head();
+      const rootOf = (id: string) => forks.rootOf(id, head, signal);
+      options.onCulprits(await verifier.examineFork?.(blocks, head, signal, rootOf) ?? []);
+    },
   });
   const checkpoints = new Checkpoints(store);
   const part = staged.maxMemSyncCycleSize;

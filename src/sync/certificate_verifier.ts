@@ -120,6 +120,7 @@ export class CertifyingVerifier implements BatchVerifier {
     blocks: readonly FetchedBlock[],
     head: ChainPoint,
     signal: AbortSignal,
+    rootOf?: (streamId: string) => Promise<readonly FetchedBlock[] | undefined>,
   ): Promise<readonly Culprit[]> {
     const { store, params, anchors, evidence, clock, logger, meter } = this.options;
     return await this.#guard("looking at a fork", () =>
@@ -133,6 +134,7 @@ export class CertifyingVerifier implements BatchVerifier {
         now: () => clock.now(),
         committees: this.committees,
         certifier: this.#certifier,
+        rootOf: rootOf === undefined ? undefined : async (id) => (await rootOf(id))?.map(runBlock),
         signal,
       }));
   }

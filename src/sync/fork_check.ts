@@ -31,6 +31,8 @@ export interface ForkCheck {
   readonly now: () => number;
   readonly committees: CommitteeSource;
   readonly certifier: RunCertifier;
+  /** Finds where a peer's chain leaves ours; undefined: only what is at hand is looked at. */
+  readonly rootOf: ((streamId: string) => Promise<readonly RunBlock[] | undefined>) | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -43,8 +45,18 @@ interface Dispute {
   readonly stored: Header;
 }
 
+/** What came of judging a block of a fork. */
+type Judged =
+  /** Nothing is to be said about it: it does not differ, or an anchor has settled it. */
+  | { readonly kind: "settled" }
+  /** It is not ours to judge: our chain does not know who had to sign it. */
+  | { readonly kind: "strange" }
+  /** The committee that we know has not signed it. */
+  | { readonly kind: "unsigned"; readonly culprits: readonly Culprit[] };
+
 /**
- * Judges the lowest of some linked blocks against the stored chain up to `head`.
+ * Judges some linked blocks against the stored chain up to `head`: the lowest, and where our committees have not signed that
+ * one, the first block at which its sender's chain leaves ours, since the fork may have elected committees of its own.
  *
  * @param blocks ascending; the lowest is at most one above `head`, and does not continue it.
  * @returns who sent bytes of them that are wrong.
@@ -55,18 +67,38 @@ export async function examineFork(
   head: ChainPoint,
   check: ForkCheck,
 ): Promise<readonly Culprit[]> {
+  const tip = await judge(blocks, head, check);
+  const streamId = blocks[0]?.streamId;
+  if (tip.kind === "settled" || streamId === undefined) return culpritsOf(tip);
+  const root = await check.rootOf?.(streamId);
+  if (root === undefined) return culpritsOf(tip);
+  const first = await judge(root, head, check);
+  // What stands on an unsigned block is worth nothing, whoever signed it.
+  return first.kind === "settled" ? [] : merged(culpritsOf(tip), culpritsOf(first));
+}
+function culpritsOf(judged: Judged): readonly Culprit[] {
+  return judged.kind === "unsigned" ? judged.culprits : [];
+}
+function merged(some: readonly Culprit[], more: readonly Culprit[]): readonly Culprit[] {
+  return [...some, ...more.filter((m) => some.every((s) => s.streamId !== m.streamId))];
+}
+
+/** Judges the lowest of some linked blocks. @throws {ConflictingCertificates} */
+async function judge(blocks: readonly RunBlock[], head: ChainPoint, check: ForkCheck): Promise<Judged> {
   const [lowest] = blocks;
-  if (lowest === undefined) return [];
-  const dispute = await disputeOf(lowest.header, head, check);
-  if (dispute === undefined || !await judgeable(lowest.header, dispute, check)) return [];
+  const dispute = lowest === undefined ? undefined : await disputeOf(lowest.header, head, check);
+  if (lowest === undefined || dispute === undefined || settled(lowest.header, dispute, check)) {
+    return { kind: "settled" };
+  }
+  if (!await judgeable(lowest.header, dispute, check)) return { kind: "strange" };
   const { good, culprits } = await check.certifier.certificateOf(lowest, blocks[1], check.signal);
-  if (good === undefined) return culprits;
+  if (good === undefined) return { kind: "unsigned", culprits };
   const ours = await ourCertificate(dispute.stored, check);
   if (ours === undefined) {
     check.logger.error("a certified fork of a block whose own certificate is not at hand", {
       number: dispute.number,
     });
-    return [];
+    return { kind: "settled" };
   }
   const { network, shardId } = check.store.meta;
   const evidence: ConflictEvidence = {
@@ -103,21 +135,24 @@ async function disputeOf(header: Header, head: ChainPoint, check: ForkCheck): Pr
 }
 
 /**
- * True when our committees can judge the fork's block, and no anchor already has.
+ * True when an anchor has judged the fork's block already, or it is of another shard.
  *
  * After a recovery by hand the abandoned branch stays certified, and anybody may show it for ever: in an epoch in which our
  * chain passes an anchor, a fork says nothing that the anchor did not settle.
  */
-async function judgeable(header: Header, dispute: Dispute, check: ForkCheck): Promise<boolean> {
-  const { params, anchors, committees } = check;
-  const { shardId } = check.store.meta;
-  if (header.shardId !== shardId) return false;
-  const { stored, number, hash } = dispute;
-  if (anchors.verdict(shardId, number, hash).kind !== "unknown") return false;
-  const settled = anchors.anchorsOf(shardId).some((a) =>
+function settled(header: Header, { number, hash }: Dispute, { store, params, anchors }: ForkCheck): boolean {
+  const { shardId } = store.meta;
+  if (header.shardId !== shardId || anchors.verdict(shardId, number, hash).kind !== "unknown") return true;
+  return anchors.anchorsOf(shardId).some((a) =>
     a.number <= number && params.schedule.epochOf(a.number) >= params.schedule.epochOf(number)
   );
-  if (settled) return false;
+}
+
+/** True when our committees can judge the fork's block. */
+async function judgeable(header: Header, dispute: Dispute, check: ForkCheck): Promise<boolean> {
+  const { params, committees } = check;
+  const { shardId } = check.store.meta;
+  const { stored, number } = dispute;
   const above = header.number > number && header.epoch === nextEpoch(stored, undefined, params);
   if (header.epoch !== stored.epoch && !above) return false;
   try {

@@ -43,6 +43,8 @@ export type SyncStore = Pick<
   ChainStore,
   | "meta"
   | "head"
+  | "lowest"
+  | "hashAt"
   | "headerAt"
   | "lowestAssurance"
   | "append"

@@ -79,6 +79,7 @@ export interface BatchVerifier {
   /**
    * Looks at blocks, ascending and linked, the lowest of which stands on another block than `head`, the store's.
    *
+   * @param rootOf the first blocks of a sender's chain that are others than ours; undefined where it does not say.
    * @returns those who sent bytes of them that are objectively wrong.
    * @throws {HsyncError} CONFLICTING_CERTIFICATES: both they and the stored block are certified; nothing may go on.
    */
@@ -86,6 +87,7 @@ export interface BatchVerifier {
     blocks: readonly FetchedBlock[],
     head: ChainPoint,
     signal: AbortSignal,
+    rootOf?: (streamId: string) => Promise<readonly FetchedBlock[] | undefined>,
   ): Promise<readonly Culprit[]>;
 }
 

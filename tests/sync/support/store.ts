@@ -48,6 +48,12 @@ export class FakeStore implements SyncStore {
     if (number === 0) return Promise.resolve(at(this.genesis, 0).block.header.bytes);
     return Promise.resolve(this.#row(number)?.headerBytes);
   }
+  lowest(): number {
+    return 0;
+  }
+  hashAt(number: number): Promise<Uint8Array | undefined> {
+    return Promise.resolve(number === 0 ? this.#genesis.hash : this.#row(number)?.hash);
+  }
   lowestAssurance(): Assurance {
     return "linked";
   }

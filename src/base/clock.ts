@@ -71,6 +71,7 @@ interface Timer {
 export class ManualClock implements Clock {
   #now: number;
   readonly #start: number;
+  #jumped = 0;
   #seq = 0;
   #timers: Timer[] = [];
 
@@ -80,10 +81,14 @@ export class ManualClock implements Clock {
     this.#start = start;
   }
   now(): number {
-    return this.#now;
+    return this.#now + this.#jumped;
   }
   monotonic(): number {
     return this.#now - this.#start;
+  }
+  /** Sets the wall clock forward, or back where `ms` is negative: no timer and no monotonic time notices. */
+  jump(ms: number): void {
+    this.#jumped += ms;
   }
   /** Number of timers that are still to fire: a test can assert that nothing leaks. */
   get pending(): number {

@@ -3,31 +3,53 @@
  *
  * Why it exists: ten blocks are nothing for a neighbour and minutes for a slow link; asking each stream for what it
  * delivers in about a second keeps slow peers useful and out of the time-outs (the guide's planned adaptive
- * concurrency; the idea of geth's message rate). What must stay true: an estimate moves by at most a tenth per
- * answer towards what was seen, so that one lucky or unlucky answer changes little, and a stream that never
- * answered is assumed to be good: it is the first answers that teach.
+ * concurrency; the idea of geth's message rate). What must stay true: the time that any answer takes, however small,
+ * counts as distance and not as slowness, else a quick peer far away would be asked for one block at a time and never
+ * show more; an estimate moves by at most a tenth per answer towards what was seen, so that one lucky or unlucky answer
+ * changes little; and a stream that never answered is assumed to be good: it is the first answers that teach.
  */
 import { CAPS } from "./constants.ts";
 
-/** Round trip that a request should take, ms. */
+/** How long the blocks of one answer should take to come, ms, beyond the way there and back. */
 const TARGET_MS = 1_000;
 /** Weight of the newest measurement. */
 const IMPACT = 0.1;
 /** Until this many answers were seen the newest counts more: 1/n. */
 const WARM_UP = 10;
 const LATENCIES = 16;
+/** However near the round trip of a small answer is, at least this share of the time was spent on the blocks. */
+const LEAST_SHARE = 0.05;
+
+/** The newest few of a series. */
+class Recent {
+  readonly #values: number[] = [];
+  add(value: number): void {
+    if (this.#values.length >= LATENCIES) this.#values.shift();
+    this.#values.push(value);
+  }
+  get least(): number | undefined {
+    return this.#values.length === 0 ? undefined : Math.min(...this.#values);
+  }
+  get median(): number | undefined {
+    return [...this.#values].sort((a, b) => a - b)[this.#values.length >> 1];
+  }
+}
 
 export class Capacity {
   #rate: number | undefined;
   #seen = 0;
-  readonly #latencies: number[] = [];
+  readonly #all = new Recent();
+  /** Answers that carry nothing to speak of: heights and hashes. */
+  readonly #small = new Recent();
+  #median: number | undefined;
 
-  /** Notes that `items` items came after `ms`. */
+  /** Notes that `items` blocks came after `ms`; 0 items: a small answer. */
   answered(items: number, ms: number): void {
-    if (this.#latencies.length >= LATENCIES) this.#latencies.shift();
-    this.#latencies.push(ms);
-    if (items <= 0) return;
-    const rate = items * 1000 / Math.max(ms, 1);
+    this.#all.add(ms);
+    this.#median = this.#all.median;
+    if (items <= 0) return this.#small.add(ms);
+    const carrying = Math.max(ms - (this.#small.least ?? 0), ms * LEAST_SHARE, 1);
+    const rate = items * 1000 / carrying;
     this.#seen++;
     const weight = Math.max(IMPACT, 1 / Math.min(this.#seen, WARM_UP));
     this.#rate = this.#rate === undefined ? rate : (1 - weight) * this.#rate + weight * rate;
@@ -36,15 +58,13 @@ export class Capacity {
   timedOut(): void {
     this.#rate = this.#rate === undefined ? 1 : this.#rate / 2;
   }
-  /** Items a second; undefined before the first measurement. */
+  /** Blocks a second, the round trip left out; undefined before the first measurement. */
   get itemsPerSecond(): number | undefined {
     return this.#rate;
   }
   /** Median round trip of the last answers, ms. */
   get latencyMs(): number | undefined {
-    if (this.#latencies.length === 0) return undefined;
-    const sorted = [...this.#latencies].sort((a, b) => a - b);
-    return sorted[sorted.length >> 1];
+    return this.#median;
   }
   /**
    * Blocks to ask for at once, 1..10: what the stream is expected to deliver in a second, and one more, because an

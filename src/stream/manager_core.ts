@@ -155,6 +155,8 @@ export class ManagerCore {
     const { peer } = stream;
     stream.height = height;
     stream.heightAt = stream.aliveAt = now;
+    // The probe is the first measurement; a reserved stream would have none otherwise.
+    stream.capacity.answered(0, now - stream.openedAt);
     this.book.accepted(peer);
     this.book.page(peer).goodAt = now;
     const main = this.streams.mainOf(peer);

@@ -88,7 +88,8 @@ export class PeerBook {
   }
   /** The failure count after decay. */
   failures(peer: string, now: number): number {
-    const page = this.page(peer);
+    const page = this.#pages.get(peer);
+    if (page === undefined) return 0;
     if (page.failures > 0 && now - page.failedAt > RECOVERY_MS) page.failures = 0;
     return page.failures;
   }

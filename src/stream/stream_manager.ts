@@ -406,14 +406,19 @@ export class StreamManager implements StreamOwner {
   }
 
   #keepAlive(stream: SyncStream): void {
+    const { instance } = stream;
+    const asked = this.#now();
     this.#task(
       stream.probe().then(
-        () => this.#step({ type: "alive", instance: stream.instance }),
+        () => {
+          this.measured(instance, 0, this.#now() - asked);
+          this.#step({ type: "alive", instance });
+        },
         (cause) => {
           if (stream.isGone) return;
           const why = offenceOf(cause);
           const failure = why.fault === "REFUSED" ? "KEEP_ALIVE_TIMEOUT" : "PEER_ERROR";
-          this.report(stream.instance, isCritical(why.fault) ? why : offence(failure, why.text));
+          this.report(instance, isCritical(why.fault) ? why : offence(failure, why.text));
         },
       ),
     );

@@ -17,6 +17,7 @@ import {
 } from "../base/mod.ts";
 import { decodeHeader } from "../chain/mod.ts";
 import { assemble, type Assembly } from "./assembly.ts";
+import { Attempts } from "./attempt.ts";
 import { decide, type Decision, SHORT_RANGE_THRESHOLD } from "./driver_state.ts";
 import type { SyncDriverOptions } from "./driver_options.ts";
 import { findings, whyText } from "./driver_view.ts";
@@ -47,6 +48,7 @@ export class SyncDriver {
   readonly #wake = new Signal();
   readonly #stop = new AbortController();
   readonly #heights: Heights;
+  readonly #attempts: Attempts;
   readonly #tracker: StageTracker;
   readonly #report: SyncReport;
   readonly #troubles: Troubles;
@@ -73,6 +75,12 @@ export class SyncDriver {
     const { store, peers, clock, logger, meter, config, stopAt } = options;
     this.#shard = String(store.meta.shardId);
     this.#heights = new Heights({ peers, clock, logger, minPeers: config.minPeers, stopAt });
+    this.#attempts = new Attempts({
+      heights: this.#heights,
+      clock,
+      pollMs: this.#pollMs,
+      head: () => store.head().number,
+    });
     this.#tracker = new StageTracker(clock, meter, this.#shard);
     this.#report = new SyncReport({ store, clock, tracker: this.#tracker });
     this.#troubles = new Troubles(clock, store);
@@ -292,14 +300,10 @@ export class SyncDriver {
   }
   /** One pass over the stages; that a single peer's higher claim leads nowhere is no failure. */
   async #tryCycle(pipeline: Pipeline, cycle: Cycle, signal: AbortSignal): Promise<void> {
-    try {
-      await pipeline.run(cycle, signal);
-    } catch (error) {
-      const target = this.#heights.target();
-      const attempt = target !== undefined && target <= cycle.from;
-      const code = asHsyncError(error).code;
-      if (!attempt || (code !== "NO_HASHES" && code !== "NO_BODIES")) throw error;
-    }
+    const pass = (until: AbortSignal) => pipeline.run(cycle, until);
+    const target = this.#heights.target();
+    const attempt = target !== undefined && target <= cycle.from;
+    await (attempt ? this.#attempts.run(pass, signal) : pass(signal));
   }
 
   /** What an error means: a pause, another try after a while, or the end. */
@@ -333,13 +337,15 @@ export class SyncDriver {
   }
   /**
    * The height to reach. Once the quorum's target is reached, a verifier that checks certificates lets a single
-   * peer's higher claim be tried as well: what it cannot support falls, and what is certified counts.
+   * peer's higher claim be tried as well, a stretch at a time: what it cannot support falls, and what is certified
+   * counts.
    */
   #goal(): number | undefined {
     const { verifier, store } = this.options;
     const target = this.#heights.target();
-    if (!verifier.certifies || target === undefined || target > store.head().number) return target;
-    return this.#heights.highest() ?? target;
+    const head = store.head().number;
+    if (!verifier.certifies || target === undefined || target > head) return target;
+    return Math.min(this.#heights.highest() ?? target, head + this.#attempts.span);
   }
   get #pollMs(): number {
     return this.options.pollMs ?? 2_000;

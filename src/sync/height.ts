@@ -60,6 +60,7 @@ export function estimateHeight(claims: readonly HeightClaim[]): HeightEstimate |
   };
 }
 
+/** Times are ms on the monotonic clock: a wall clock that is set back must not make old claims the newest. */
 interface Entry {
   height: number;
   at: number;
@@ -72,10 +73,12 @@ interface Entry {
 export class HeightBook {
   readonly #entries = new Map<string, Entry>();
 
-  constructor(private readonly clock: Pick<Clock, "now">) {}
+  constructor(private readonly clock: Pick<Clock, "now" | "monotonic">) {}
 
-  /** Records a claim; an older one (`at`) never replaces a newer one. */
-  note(streamId: string, height: number, at: number): void {
+  /** Records a claim that was made at `since1970` ms; an older one never replaces a newer one. */
+  note(streamId: string, height: number, since1970: number): void {
+    const { clock } = this;
+    const at = clock.monotonic() - (clock.now() - since1970);
     const entry = this.#entries.get(streamId);
     if (entry === undefined) {
       this.#entries.set(streamId, { height, at, cap: undefined, relapses: 0 });
@@ -92,7 +95,7 @@ export class HeightBook {
     const entry = this.#entries.get(streamId);
     if (entry === undefined) return;
     const term = Math.min(DISCREDIT_MS * 2 ** entry.relapses, MAX_DISCREDIT_MS);
-    entry.cap = { height: Math.max(0, height), until: this.clock.now() + term };
+    entry.cap = { height: Math.max(0, height), until: this.clock.monotonic() + term };
     entry.relapses = Math.min(entry.relapses + 1, 10);
   }
   /** Height up to which the peer can be asked; undefined when it never said. */
@@ -100,7 +103,7 @@ export class HeightBook {
     const entry = this.#entries.get(streamId);
     if (entry === undefined) return undefined;
     const cap = entry.cap;
-    return cap !== undefined && cap.until > this.clock.now()
+    return cap !== undefined && cap.until > this.clock.monotonic()
       ? Math.min(cap.height, entry.height)
       : entry.height;
   }
@@ -108,17 +111,18 @@ export class HeightBook {
   claimed(streamId: string): number | undefined {
     return this.#entries.get(streamId)?.height;
   }
-  /** ms since 1970 of the last claim. */
+  /** When the last claim was made, ms, monotonic. */
   askedAt(streamId: string): number | undefined {
     return this.#entries.get(streamId)?.at;
   }
   /** Claims not older than `maxAgeMs`, discredited ones cut. */
   claims(maxAgeMs: number): HeightClaim[] {
-    const now = this.clock.now();
+    const now = this.clock.monotonic();
     const out: HeightClaim[] = [];
     for (const [streamId, entry] of this.#entries) {
-      if (now - entry.at <= maxAgeMs) {
-        out.push({ streamId, height: this.effective(streamId) ?? 0, at: entry.at });
+      const age = now - entry.at;
+      if (age <= maxAgeMs) {
+        out.push({ streamId, height: this.effective(streamId) ?? 0, at: this.clock.now() - age });
       }
     }
     return out;

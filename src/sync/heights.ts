@@ -17,6 +17,9 @@ const WIDTH = 8;
 const DOUBT_MS = 5_000;
 const MAX_DOUBT_MS = 600_000;
 
+/** Before anything on the monotonic clock. */
+const NEVER = -Number.MAX_SAFE_INTEGER;
+
 export interface HeightsOptions {
   readonly peers: PeerSource;
   readonly clock: Clock;
@@ -80,7 +83,7 @@ export class Heights {
   }
   /** The highest claim of any peer that is not in doubt, cut likewise. */
   highest(): number | undefined {
-    const now = this.options.clock.now();
+    const now = this.options.clock.monotonic();
     const heights = this.book.claims(HEIGHT_MAX_AGE_MS)
       .filter((c) => (this.#doubts.get(c.streamId)?.until ?? 0) <= now).map((c) => c.height);
     return heights.length === 0 ? undefined : this.#cut(Math.max(...heights));
@@ -90,7 +93,7 @@ export class Heights {
    * counting towards the quorum: whoever was merely slow is not to hold the others back.
    */
   doubtAbove(height: number): void {
-    const now = this.options.clock.now();
+    const now = this.options.clock.monotonic();
     for (const { streamId, height: claimed } of this.book.claims(HEIGHT_MAX_AGE_MS)) {
       if (claimed <= height) continue;
       const times = (this.#doubts.get(streamId)?.times ?? 0) + 1;
@@ -121,7 +124,7 @@ export class Heights {
     const begun = clock.monotonic();
     this.#lastPollAt = begun;
     const ids = peers.streams().map((s) => s.id).filter((id) => !this.#asking.has(id))
-      .sort((a, b) => (book.askedAt(a) ?? 0) - (book.askedAt(b) ?? 0)).slice(0, max);
+      .sort((a, b) => (book.askedAt(a) ?? NEVER) - (book.askedAt(b) ?? NEVER)).slice(0, max);
     const wanted = Math.max(Math.min(enough, ids.length), Math.ceil(ids.length * 2 / 3));
     let answers = 0, settled = 0;
     for (const id of ids) {

@@ -57,6 +57,7 @@ export class SyncReport {
   #bodiesAt: number;
   #hashesTo: number;
   #bodiesTo: number;
+  /** `since`: ms, monotonic. */
   #waiting: { what: string; since: number } | undefined;
   #verifyMs = 0;
   #writeMs = 0;
@@ -182,8 +183,9 @@ export class SyncReport {
   #wait(input: ReportInput, now: number): SyncStatus["waiting"] {
     const what = this.#waitsFor(input, now);
     if (what === undefined) this.#waiting = undefined;
-    else if (this.#waiting?.what !== what) this.#waiting = { what, since: this.options.clock.now() };
-    return this.#waiting === undefined ? [] : [this.#waiting];
+    else if (this.#waiting?.what !== what) this.#waiting = { what, since: now };
+    if (this.#waiting === undefined) return [];
+    return [{ what: this.#waiting.what, since: this.options.clock.now() - (now - this.#waiting.since) }];
   }
   #waitsFor(input: ReportInput, now: number): string | undefined {
     const { decision, download } = input;

@@ -22,7 +22,8 @@ export interface WatchOptions {
 }
 
 export class Watch {
-  #nagAt = 0;
+  /** ms, monotonic. */
+  #nagAt = -Infinity;
   #lastHead: number;
 
   /** @param head height at the start. */
@@ -46,10 +47,10 @@ export class Watch {
   look(): void {
     const { clock, logger, peers } = this.options;
     const status = this.options.status();
-    const now = clock.now();
+    const [now, monotonic] = [clock.now(), clock.monotonic()];
     const wait = status.waiting.find((w) => now - w.since >= NAG_MS);
-    if (wait === undefined || now - this.#nagAt < NAG_MS) return;
-    this.#nagAt = now;
+    if (wait === undefined || monotonic - this.#nagAt < NAG_MS) return;
+    this.#nagAt = monotonic;
     const cause = status.diagnosis[0];
     logger.warn(`waiting for ${wait.what}`, {
       seconds: Math.round((now - wait.since) / 1000),

@@ -36,9 +36,10 @@ class Bench {
       effects: this.step({ type: "opened", instance, peer, direction, address: "", muxer: "" }),
     };
   }
-  /** A stream that has answered its probe. */
-  live(peer: string, direction: "in" | "out" = "out", height = 100): number {
+  /** A stream that has answered its probe, after `ms`. */
+  live(peer: string, direction: "in" | "out" = "out", height = 100, ms = 0): number {
     const { instance } = this.open(peer, direction);
+    this.now += ms;
     this.step({ type: "probed", instance, height });
     return instance;
   }
@@ -181,11 +182,10 @@ Deno.test("manager: above the high cap streams wait in the reserve, above that t
 Deno.test("manager: a lost active stream is replaced from the reserve at once, the best first", () => {
   const b = new Bench();
   const actives = [1, 2, 3, 4].map((i) => b.live(`N${i}`));
-  const slow = b.live("N5");
-  const quick = b.live("N6");
-  b.live("N7");
-  b.step({ type: "measured", instance: slow, items: 0, ms: 5_000 });
-  b.step({ type: "measured", instance: quick, items: 0, ms: 20 });
+  // Nothing is asked of them: it is their probes that tell them apart.
+  b.live("N5", "out", 100, 5_000);
+  b.live("N6", "out", 100, 20);
+  b.live("N7", "out", 100, 500);
   const effects = b.gone(actives[0] as number);
   assert.deepEqual(of(effects, "added").map((e) => e.peer), ["N6"]);
   assert.equal(b.core.streams.activeCount, 4);

@@ -21,6 +21,7 @@ export function protocolStatus(
   const { required, discovery } = snapshot;
   return {
     topic: snapshot.topic,
+    advertised: snapshot.advertised,
     active: snapshot.active,
     reserved: snapshot.reserved,
     cooldown: snapshot.cooldown,

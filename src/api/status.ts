@@ -151,6 +151,8 @@ export function buildStatus(parts: StatusParts, process: ProcessFigures): Status
       waiting: parts.waiting.map((w) => ({ what: w.what, since: iso(w.since) })),
       diagnosis: parts.diagnosis,
     },
+    epochChain: parts.epochChain ?? null,
+    checkpoint: parts.checkpoint ?? null,
     streams: { protocols: parts.protocols },
     requests: parts.requests,
     server: parts.server,

@@ -5,7 +5,7 @@
  * views of one document. What must stay true: names are a promise to scripts; `null` means unknown, never zero;
  * heights are numbers below 2^53, hashes and ids are texts.
  */
-import type { Diagnosis, StageStatus } from "../sync/mod.ts";
+import type { Diagnosis, EpochChainDocument, StageStatus } from "../sync/mod.ts";
 
 export type { Diagnosis, StageStatus } from "../sync/mod.ts";
 
@@ -123,6 +123,8 @@ export interface CooldownStatus {
 export interface ProtocolStatus {
   /** Protocol id without the leading slash. */
   readonly topic: string;
+  /** Whether others can find this node for the sake of this protocol. */
+  readonly advertised: boolean;
   readonly active: number;
   readonly reserved: number;
   readonly cooldown: number;
@@ -170,11 +172,42 @@ export interface RequestsStatus {
   readonly timeouts: number;
 }
 
+/** The beacon chain as a node of another shard, or light mode, follows it: the last block of every epoch. */
+export interface EpochChainStatus extends EpochChainDocument {
+  /** How the committees of the node's own shard compare with the beacon chain's; null where nothing is compared. */
+  readonly committees: {
+    /** Epochs compared in this run. */
+    readonly checked: number;
+    /** Epochs whose committees stand on the shard's own word. */
+    readonly unchecked: number;
+    /** Committees that were accepted before the beacon chain contradicted them. */
+    readonly contradicted: string | null;
+  } | null;
+}
+
+/** Blocks that the operator vouched for. */
+export interface CheckpointStatus {
+  /** `SHARD:NUMBER:HASH` of the newest given for the node's own shard and for shard 0. */
+  readonly given: readonly string[];
+  /** The block that the node's own chain begins with; null: genesis, so far. */
+  readonly chainFrom: number | null;
+  /** The block of shard 0 that the epoch chain begins with; null: genesis, so far, or none is kept. */
+  readonly epochChainFrom: number | null;
+  /** Age of the newest that something here begins at. */
+  readonly ageDays: number | null;
+  /** Old enough to look for a newer one. */
+  readonly old: boolean | null;
+}
+
 export interface StatusDocument {
   readonly schema: 1;
   readonly time: string;
   readonly node: NodeStatus;
   readonly sync: SyncStatus;
+  /** Null where no epoch chain is followed: on shard 0, and while the node only serves. */
+  readonly epochChain: EpochChainStatus | null;
+  /** Null when everything goes back to genesis and no checkpoint was given. */
+  readonly checkpoint: CheckpointStatus | null;
   readonly streams: { readonly protocols: readonly ProtocolStatus[] };
   readonly requests: RequestsStatus;
   readonly server: { readonly requestsPerMinute: number; readonly limiterWaitMsP95: number };
@@ -246,6 +279,8 @@ export interface StatusParts {
   readonly assurance: { readonly lowest: string; readonly text: string };
   readonly waiting: ReadonlyArray<{ readonly what: string; readonly since: number }>;
   readonly diagnosis: readonly Diagnosis[];
+  readonly epochChain: EpochChainStatus | undefined;
+  readonly checkpoint: CheckpointStatus | undefined;
   readonly protocols: readonly ProtocolStatus[];
   readonly requests: RequestsStatus;
   readonly server: StatusDocument["server"];

@@ -9,7 +9,7 @@ import type { Cancel } from "../base/mod.ts";
 import type { Metrics } from "./metrics.ts";
 import { CODE_VALUES } from "./label_values.ts";
 import type { ProgressSnapshot } from "./surface.ts";
-import type { ProtocolStatus, StatusDocument } from "./status_types.ts";
+import type { EpochChainStatus, ProtocolStatus, StatusDocument } from "./status_types.ts";
 
 /** The document for callers who may not see peers, paths and settings (§8.3). */
 export function redactStatus(doc: StatusDocument): StatusDocument {
@@ -21,12 +21,23 @@ export function redactStatus(doc: StatusDocument): StatusDocument {
       waiting: doc.sync.waiting.map((w) => ({ ...w, what: hideNames(w.what) })),
       diagnosis: doc.sync.diagnosis.map((d) => ({ ...d, text: hideNames(d.text), hint: hideNames(d.hint) })),
     },
+    epochChain: doc.epochChain === null ? null : redactEpochs(doc.epochChain),
     streams: {
       protocols: doc.streams.protocols.map(({ list: _list, cooldownList: _cooldown, ...rest }) => rest),
     },
     store: { ...doc.store, path: "" },
     config: { file: null, version: doc.config.version, notices: [] },
     lastErrors: [],
+  };
+}
+
+function redactEpochs(chain: EpochChainStatus): EpochChainStatus {
+  const { waiting, refused, failed } = chain;
+  return {
+    ...chain,
+    waiting: waiting === null ? null : { ...waiting, what: hideNames(waiting.what) },
+    refused: refused === null ? null : { ...refused, from: "", text: hideNames(refused.text) },
+    failed: failed === null ? null : hideNames(failed),
   };
 }
 
@@ -118,6 +129,7 @@ export function reportStatus(metrics: Metrics, status: () => StatusDocument): Ca
     metrics.set("hmy_sync_in_sync", labels, sync.inSync ? 1 : sync.target === null ? -1 : 0);
     metrics.set("hmy_sync_head_age_seconds", labels, sync.current.ageSeconds);
     metrics.set("hmy_sync_eta_seconds", { ShardID }, sync.eta?.seconds ?? NaN);
+    reportEpochChain(metrics, doc);
     const phases = [["hashes", "BlockHashes"], ["bodies", "BlockBodies"], ["insert", "States"]] as const;
     for (const [phase, name] of phases) {
       const stage = sync.stages.find((s) => s.name === name);
@@ -141,6 +153,14 @@ export function reportStatus(metrics: Metrics, status: () => StatusDocument): Ca
     metrics.set("hmy_config_notices", {}, doc.config.notices.length);
     metrics.set("hmy_event_loop_lag_seconds", {}, (doc.process.eventLoopLagMsP99 ?? 0) / 1000);
   });
+}
+
+/** The epoch chain, where one is followed: the height and age of its newest block. */
+function reportEpochChain(metrics: Metrics, { epochChain }: StatusDocument): void {
+  if (epochChain === null) return;
+  const labels = { ShardID: "0", chain: "beacon" };
+  metrics.set("hmy_sync_current_height", labels, epochChain.head?.number ?? 0);
+  metrics.set("hmy_sync_head_age_seconds", labels, epochChain.headAgeSeconds ?? NaN);
 }
 
 /** Thresholds and plans of one protocol that only the status knows. */

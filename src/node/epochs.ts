@@ -4,7 +4,8 @@
  * Why it exists: a node of another shard than 0 and light mode need the same parts in the same order. What must stay true: the
  * checkpoints are held against what is stored before anything is fetched; whatever is started here is ended by `stop`.
  */
-import type { Clock, Logger, Meter } from "../base/mod.ts";
+import type { Clock, HsyncError, Logger, Meter } from "../base/mod.ts";
+import type { CheckpointStatus } from "../api/mod.ts";
 import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { CheckpointConfig, HsyncConfig } from "../config/mod.ts";
 import {
@@ -12,7 +13,6 @@ import {
   type BatchVerifier,
   ConflictingCertificates,
   type EvidenceSink,
-  type LoadShardState,
 } from "../consensus/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import type { ChainReader, PeerSource } from "../stream/mod.ts";
@@ -24,12 +24,15 @@ import {
   type CheckpointAge,
   checkpointAge,
   type CheckpointBlock,
+  checkpointText,
   chooseCheckpoints,
   type ChosenCheckpoints,
   EpochChain,
   EpochFollower,
   type EpochStatus,
   invalidCheckpoint,
+  isUnbegun,
+  type LoadBeaconState,
   RecordEpochStore,
 } from "../sync/mod.ts";
 import { operatorAnchors } from "./anchor_file.ts";
@@ -60,6 +63,10 @@ export class EpochPart {
   /** Seconds since 1970 in the block that the node's own chain begins with, if that is a checkpoint. */
   #ownBase: bigint | undefined;
   #saving: Promise<void> = Promise.resolve();
+  #warned = false;
+  /** Somebody follows the epoch chain: what it begins at counts. */
+  #followed = false;
+  readonly #failure = Promise.withResolvers<HsyncError>();
 
   private constructor(
     options: EpochPartOptions,
@@ -103,10 +110,18 @@ export class EpochPart {
     return part;
   }
 
+  /**
+   * Resolves when the node must not go on: two certified beacon blocks for one epoch, a checkpoint that is none, or
+   * committees in the store that the beacon chain did not elect. Else never.
+   */
+  get failure(): Promise<HsyncError> {
+    return this.#failure.promise;
+  }
+
   /** Age of the newest checkpoint that something here begins at; undefined: all of it goes back to genesis. */
   checkpointAge(): CheckpointAge | undefined {
-    const times = [this.#ownBase, this.chain.origin === "checkpoint" ? this.chain.baseTime : undefined]
-      .filter((time) => time !== undefined);
+    const ofEpochs = this.#followed && this.chain.origin === "checkpoint" ? this.chain.baseTime : undefined;
+    const times = [this.#ownBase, ofEpochs].filter((time) => time !== undefined);
     const [first, ...others] = times;
     if (first === undefined) return undefined;
     const newest = others.reduce((a, b) => a > b ? a : b, first);
@@ -114,7 +129,8 @@ export class EpochPart {
   }
   #warnIfOld(): void {
     const age = this.checkpointAge();
-    if (age?.old !== true) return;
+    if (age?.old !== true || this.#warned) return;
+    this.#warned = true;
     this.#o.logger.warn("the checkpoint is old: look for a newer one, and check it in several places", {
       days: age.days,
     });
@@ -129,6 +145,8 @@ export class EpochPart {
   makeFollower(peers: PeerSource): EpochFollower {
     const { certificates, clock, logger, meter } = this.#o;
     const { beacon } = this.checkpoints;
+    this.#followed = true;
+    this.#warnIfOld();
     const follower = new EpochFollower({
       chain: this.chain,
       peers,
@@ -140,7 +158,10 @@ export class EpochPart {
       ...(beacon === undefined ? {} : { checkpoint: beacon }),
     });
     follower.on((event) => {
-      if (event.type === "failed") this.keepEvidence(event.error);
+      if (event.type === "advanced") this.#warnIfOld();
+      if (event.type !== "failed") return;
+      this.keepEvidence(event.error);
+      this.#failure.resolve(event.error);
     });
     return follower;
   }
@@ -158,6 +179,8 @@ export class EpochPart {
       follower,
       shardId: config.shard,
       ownStateAt: (epoch) => store.shardStateAt(epoch),
+      ownHandOver: (epoch) => handOverTo(store, epoch),
+      onContradicted: (error) => this.#failure.resolve(error),
       records: store,
       clock,
       logger,
@@ -175,6 +198,15 @@ export class EpochPart {
    * @throws {HsyncError} CHECKPOINT_INVALID (exit 128), ANCHOR_BREACH (exit 11), CANCELLED, and store errors.
    */
   async beginChain(peers: PeerSource, signal: AbortSignal): Promise<CheckpointBlock | undefined> {
+    const over = new AbortController();
+    const failed = this.failure.then((error) => {
+      over.abort();
+      throw error;
+    });
+    failed.catch(() => undefined);
+    return await Promise.race([this.#begin(peers, AbortSignal.any([signal, over.signal])), failed]);
+  }
+  async #begin(peers: PeerSource, signal: AbortSignal): Promise<CheckpointBlock | undefined> {
     const { store, params, clock, logger } = this.#o;
     const checkpoint = this.checkpoints.own;
     if (checkpoint === undefined) return undefined;
@@ -199,7 +231,8 @@ export class EpochPart {
   }
 
   /** The beacon chain's committees for the verifier of another shard; none are known before `follow`. */
-  readonly beaconStateAt: LoadShardState = async (epoch) => await this.#check?.stateAt(epoch);
+  readonly beaconStateAt: LoadBeaconState = async (epoch, signal) =>
+    await this.#check?.stateAt(epoch, signal);
 
   /** Keeps the proof of a conflict, if the error is one; what cannot be written is in the log. */
   keepEvidence(error: Error): void {
@@ -208,6 +241,33 @@ export class EpochPart {
     this.#saving = this.#saving.then(() => evidence.save(error.evidence)).catch((cause: unknown) =>
       logger.error("the evidence of two certified blocks could not be written", { error: cause })
     );
+  }
+
+  /** What was given and what is used of it, for `/status`; undefined when everything goes back to genesis. */
+  checkpointStatus(): CheckpointStatus | undefined {
+    const { config, store } = this.#o;
+    const { own, beacon } = this.checkpoints;
+    const given = [
+      ...(own === undefined || own === beacon ? [] : [own]),
+      ...(beacon === undefined ? [] : [beacon]),
+    ];
+    const age = this.checkpointAge();
+    if (given.length === 0 && age === undefined) return undefined;
+    const epochsFrom = this.chain.origin === "checkpoint" && config.shard !== 0
+      ? this.chain.base()?.number
+      : undefined;
+    return {
+      given: given.map(checkpointText),
+      chainFrom: store.lowest() === 0 ? null : store.lowest(),
+      epochChainFrom: epochsFrom ?? null,
+      ageDays: age?.days ?? null,
+      old: age?.old ?? null,
+    };
+  }
+  /** `SHARD:NUMBER:HASH` of the checkpoint that the node's own chain has yet to begin at. */
+  get awaited(): string | undefined {
+    const { own } = this.checkpoints;
+    return own !== undefined && isUnbegun(this.#o.store) ? checkpointText(own) : undefined;
   }
 
   /** Undefined before `follow`. */
@@ -221,4 +281,19 @@ export class EpochPart {
     await this.#check?.stop();
     await this.#saving;
   }
+}
+
+/** Height of the stored block that hands over to `epoch`; undefined where that is not stored. */
+async function handOverTo(store: ChainStore, epoch: number): Promise<number | undefined> {
+  let low = store.lowest();
+  let high = store.head().number + 1;
+  // The first block of the epoch or a later one; epochs never fall.
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const bytes = await store.headerAt(middle);
+    if (bytes === undefined) return undefined;
+    if (decodeHeader(bytes).epoch >= epoch) high = middle;
+    else low = middle + 1;
+  }
+  return low > store.lowest() + 1 ? low - 1 : undefined;
 }

@@ -14,7 +14,6 @@ import {
   readProcess,
   type RecentErrors,
   reportStatus,
-  serveHttp,
   type StatusDocument,
   TrafficMeter,
 } from "../api/mod.ts";
@@ -24,10 +23,11 @@ import { createCertificateVerifier } from "../crypto/mod.ts";
 import { createHost, type LibP2PHost, loadIdentity } from "../p2p/mod.ts";
 import { type ChainStore, storeDirectory } from "../store/mod.ts";
 import { protocolId, SyncProtocol } from "../stream/mod.ts";
-import { LightClient, type LightStatusDocument, lightStatusJson } from "../sync/mod.ts";
+import { DiagnosisLog, LightClient, type LightStatusDocument, lightStatusJson } from "../sync/mod.ts";
 import { openConfiguredChain, paramsOf } from "./chain.ts";
 import { EpochPart } from "./epochs.ts";
 import { EvidenceFiles } from "./evidence.ts";
+import { openListeners } from "./http.ts";
 import { followedEpochs, hostOptions, ownProtocol } from "./network_parts.ts";
 import { statusParts } from "./status.ts";
 
@@ -57,6 +57,7 @@ export class LightNode {
   #lag!: EventLoopMonitor;
   #traffic!: TrafficMeter;
   #tickedAt: number;
+  readonly #findings = new DiagnosisLog();
 
   private constructor(options: LightNodeOptions, readonly params: NetworkParams) {
     // Whatever the file says: this node fetches.
@@ -159,7 +160,15 @@ export class LightNode {
     }));
     this.#undo.push(() => this.#light.stop());
     this.#undo.push(reportStatus(metrics, () => this.document()));
-    this.#serveHttp(metrics);
+    this.#http = openListeners({
+      loaded,
+      clock,
+      logger,
+      metrics,
+      status: () => this.document(),
+      tickedAt: () => this.#tickedAt,
+      undo: this.#undo,
+    });
     this.#light.start();
     if (this.#epochs.checkpoints.own !== undefined && config.shard !== 0) {
       logger.info("light mode needs no checkpoint of its own shard; the beacon chain's is used");
@@ -188,34 +197,6 @@ export class LightNode {
     }
   }
 
-  #serveHttp(metrics: Metrics): void {
-    const { loaded, clock, logger } = this.#o;
-    const { prometheus, status } = loaded.config;
-    const log = logger.child("api");
-    const routes = {
-      metrics,
-      provider: {
-        status: () => this.document(),
-        sinceTickMs: () => clock.monotonic() - this.#tickedAt,
-        settings: () => ({ values: loaded.values, origins: loaded.origins, notices: loaded.notices }),
-      },
-      monotonic: () => clock.monotonic(),
-      public: status.public,
-      off: status.off,
-      hosts: status.hosts,
-      onError: (error: unknown) => log.error("answering an HTTP request failed", { error }),
-    };
-    const places = [
-      ...(prometheus.enabled ? [{ at: prometheus, flag: "--prometheus.port" }] : []),
-      ...(status.listen === undefined ? [] : [{ at: status.listen, flag: "--status.addr" }]),
-    ];
-    for (const { at, flag } of places) {
-      const server = serveHttp(at, routes, flag);
-      this.#http ??= server;
-      this.#undo.push(() => server.close());
-    }
-  }
-
   /** What light mode knows now. */
   status(): LightStatusDocument {
     return lightStatusJson(this.#light.status());
@@ -239,6 +220,12 @@ export class LightNode {
       head: this.#genesis,
       sync: undefined,
       starting: undefined,
+      joined: true,
+      epochs: { epochs: light.epochs, check: undefined },
+      checkpoint: this.#epochs.checkpointStatus(),
+      awaited: undefined,
+      unadvertised: undefined,
+      findings: this.#findings,
       stopping: this.#stopped !== undefined,
       traffic: this.#traffic,
       errors,

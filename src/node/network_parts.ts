@@ -93,12 +93,13 @@ function common(config: HsyncConfig, params: NetworkParams, parts: Common): Prot
   };
 }
 
-/** Settings of the protocol of the node's own chain, but for the host. */
+/** Settings of the protocol of the node's own chain, but for the host. @param advertise whether others may find it by now */
 export function ownProtocol(
   config: HsyncConfig,
   params: NetworkParams,
   store: ChainStore,
   parts: Common,
+  advertise = config.sync.enabled,
 ): Omit<SyncProtocolOptions, "host"> {
   const { sync, shard } = config;
   return {
@@ -114,9 +115,13 @@ export function ownProtocol(
     },
     trusted: trustedPeers(config),
     memory: memoryIn(store, "sync"),
-    advertise: sync.enabled,
+    advertise,
   };
 }
+
+/** Streams of the epoch chain that are looked for: one is enough, another one is there when it goes. */
+const EPOCH_STREAMS = { hardLowCap: 1, softLowCap: 3 };
+const NO_STREAMS = { hardLowCap: 0, softLowCap: 0 };
 
 /**
  * Settings of the epoch protocol of a beacon node, but for the host: it offers the epoch chain out of its full chain, and
@@ -127,6 +132,7 @@ export function epochProtocol(
   params: NetworkParams,
   store: ChainStore,
   parts: Common,
+  advertise = true,
 ): Omit<SyncProtocolOptions, "host"> {
   const { sync } = config;
   return {
@@ -134,13 +140,11 @@ export function epochProtocol(
     service: "epochsync",
     shardId: 0,
     reader: store,
-    caps: { hardLowCap: 0, softLowCap: 0, highCap: sync.discHighCap, discBatch: sync.discBatch },
+    caps: { ...NO_STREAMS, highCap: sync.discHighCap, discBatch: sync.discBatch },
     memory: memoryIn(store, "epochsync"),
+    advertise,
   };
 }
-
-/** Streams of the epoch chain that are looked for: one is enough, another one is there when it goes. */
-const EPOCH_STREAMS = { hardLowCap: 1, softLowCap: 3 };
 
 /**
  * Settings of the epoch protocol of a node that follows the beacon chain by its epochs, but for the host: it takes what
@@ -159,7 +163,12 @@ export function followedEpochs(
     service: "epochsync",
     shardId: 0,
     reader,
-    caps: { ...EPOCH_STREAMS, highCap: sync.discHighCap, discBatch: sync.discBatch },
+    // Without a client nothing is taken: whoever comes gets what is stored.
+    caps: {
+      ...(sync.client ? EPOCH_STREAMS : NO_STREAMS),
+      highCap: sync.discHighCap,
+      discBatch: sync.discBatch,
+    },
     trusted: trustedPeers(config),
     memory: memoryIn(store, "epochsync"),
     advertise: sync.enabled,

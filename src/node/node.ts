@@ -18,7 +18,6 @@ import {
   reportProcess,
   reportStatus,
   serveAdmin,
-  serveHttp,
   type StatusDocument,
   TrafficMeter,
 } from "../api/mod.ts";
@@ -26,13 +25,17 @@ import { decodeHeader, type Header, type NetworkParams } from "../chain/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
 import { createHost, type LibP2PHost, loadIdentity } from "../p2p/mod.ts";
 import { type ChainStore, storeDirectory } from "../store/mod.ts";
-import { protocolId, SyncProtocol } from "../stream/mod.ts";
-import { SyncDriver } from "../sync/mod.ts";
+import { createCertificateVerifier } from "../crypto/mod.ts";
+import { protocolId, type SyncProtocol } from "../stream/mod.ts";
+import { DiagnosisLog, SyncDriver } from "../sync/mod.ts";
 import { adminActions } from "./admin_actions.ts";
 import { openConfiguredChain, paramsOf, storeLocationOf } from "./chain.ts";
+import { EpochPart } from "./epochs.ts";
 import { EvidenceFiles } from "./evidence.ts";
-import { epochProtocol, hostOptions, ownProtocol } from "./network_parts.ts";
-import { headHeader, statusParts } from "./status.ts";
+import { openListeners } from "./http.ts";
+import { hostOptions } from "./network_parts.ts";
+import { StreamServices } from "./services.ts";
+import { headHeader, NO_HOST, statusParts } from "./status.ts";
 import { type Judge, makeVerifier } from "./verifier.ts";
 
 export interface NodeOptions {
@@ -49,6 +52,8 @@ export interface NodeOptions {
   readonly signal?: AbortSignal;
   /** Told what the start is about. */
   readonly onStep?: (what: string) => void;
+  /** Told once the node is on the network; what the start does after that may wait for peers. */
+  readonly onJoined?: (node: HsyncNode) => void;
 }
 
 /** How often a long check of the stored blocks is logged. */
@@ -62,9 +67,15 @@ export class HsyncNode {
   #startHeight = 0;
   #store!: ChainStore;
   #judge!: Judge;
+  #epochs!: EpochPart;
+  #services!: StreamServices;
   #host!: LibP2PHost;
-  readonly #protocols: SyncProtocol[] = [];
   #driver: SyncDriver | undefined;
+  #joined = false;
+  readonly #findings = new DiagnosisLog();
+  /** Ends the start when the node is stopped meanwhile. */
+  readonly #abort = new AbortController();
+  readonly #signal: AbortSignal;
   #http: HttpServer | undefined;
   #lag!: EventLoopMonitor;
   #traffic!: TrafficMeter;
@@ -75,12 +86,15 @@ export class HsyncNode {
     this.startedAt = options.clock.now();
     this.#tickedAt = options.clock.monotonic();
     this.#starting = { what: "starting", since: this.startedAt };
+    const { signal } = this.#abort;
+    this.#signal = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
   }
 
   /**
-   * Starts everything that the configuration asks for.
-   * @throws {HsyncError} what the parts throw: port in use, key file, store, configuration; STOP_AT_PASSED; CANCELLED
-   * when the signal came first. Nothing is left running then.
+   * Starts everything that the configuration asks for. With a checkpoint that the chain has yet to begin at, this waits until a
+   * peer has given that block.
+   * @throws {HsyncError} what the parts throw: port in use, key file, store, configuration, CHECKPOINT_CONFLICT,
+   * CHECKPOINT_INVALID; STOP_AT_PASSED; CANCELLED when the signal or `stop` came first. Nothing is left running then.
    */
   static async start(options: NodeOptions): Promise<HsyncNode> {
     const node = new HsyncNode(options, options.params ?? paramsOf(options.loaded.config));
@@ -106,11 +120,11 @@ export class HsyncNode {
   }
   /** The stream protocol of the node's own chain. */
   get protocol(): SyncProtocol {
-    return this.#protocols[0] as SyncProtocol;
+    return this.#services.own;
   }
   /** Protocol ids without a leading slash, the node's own chain first. */
   get topics(): readonly string[] {
-    return this.#protocols.map((p) => p.id);
+    return this.#services.protocols.map((p) => p.id);
   }
   get statusUrl(): string | undefined {
     return this.#http?.url;
@@ -121,7 +135,7 @@ export class HsyncNode {
 
   /** @throws {HsyncError} CANCELLED */
   #step(what: string): void {
-    if (this.options.signal?.aborted === true) throw cancelled(`starting (${what})`);
+    if (this.#signal.aborted) throw cancelled(`starting (${what})`);
     this.#starting = { what, since: this.options.clock.now() };
     this.options.onStep?.(what);
   }
@@ -132,8 +146,7 @@ export class HsyncNode {
     const { config } = loaded;
     const { params } = this;
     const identity = await loadIdentity(config.p2p.keyFile, logger.child("p2p"));
-    const topics = [protocolId("sync", params.name, config.shard)];
-    if (config.shard === 0) topics.push(protocolId("epochsync", params.name, 0));
+    const topics = [protocolId("sync", params.name, config.shard), protocolId("epochsync", params.name, 0)];
     const metrics = new Metrics({
       shards: [...new Set([config.shard, 0])],
       topics,
@@ -149,18 +162,7 @@ export class HsyncNode {
       peerId: identity.peerId,
     });
     if (this.options.store === undefined) this.#undo.push(() => this.#store.close());
-    this.#judge = makeVerifier({
-      params,
-      store: this.#store,
-      config: config.sync,
-      logger: logger.child("sync"),
-      clock,
-      evidence: new EvidenceFiles(
-        `${storeDirectory(config.dataDir, config.shard)}/evidence`,
-        logger.child("sync"),
-      ),
-    });
-    this.#undo.push(() => this.#judge.close());
+    await this.#makeJudge();
     this.#head = await headHeader(this.#store);
 
     this.#lag = new EventLoopMonitor(clock);
@@ -172,24 +174,77 @@ export class HsyncNode {
     this.#undo.push(reportProcess(metrics, { version, commit, deno, target }, this.startedAt));
     this.#undo.push(reportStatus(metrics, () => this.status()));
     // The listener before the network: a port in use must not cost peers a connection.
-    this.#serveHttp(metrics);
+    this.#http = openListeners({
+      loaded,
+      clock,
+      logger,
+      metrics,
+      status: () => this.status(),
+      tickedAt: () => this.#tickedAt,
+      undo: this.#undo,
+    });
     await this.#checkStored();
 
     this.#step("joining the network");
     this.#host = await createHost(hostOptions(config, params, identity, this.options));
     this.#undo.push(() => this.#host.stop());
 
-    await this.#startProtocols();
-    if (config.sync.client) this.#startDriver();
+    await this.#services.start(this.#host);
     await this.#serveAdmin();
+    this.#joined = true;
+    this.options.onJoined?.(this);
+    if (config.sync.client) {
+      await this.#beginChain();
+      this.#startDriver();
+    }
+  }
+
+  /** What decides about blocks: certificates, the checkpoints, and on other shards than 0 the beacon chain. */
+  async #makeJudge(): Promise<void> {
+    const { loaded: { config }, clock, logger } = this.options;
+    const { params } = this;
+    const store = this.#store;
+    const log = logger.child("sync");
+    const evidence = new EvidenceFiles(`${storeDirectory(config.dataDir, config.shard)}/evidence`, log);
+    const certificates = createCertificateVerifier({ logger: log, clock });
+    this.#undo.push(() => certificates.close());
+    const meter = this.#traffic;
+    const epochs = await EpochPart.open({
+      config,
+      params,
+      store,
+      certificates,
+      clock,
+      logger: log,
+      meter,
+      evidence,
+    });
+    this.#undo.push(() => epochs.stop());
+    this.#epochs = epochs;
+    const { anchors, beaconStateAt } = epochs;
+    this.#judge = makeVerifier({
+      params,
+      store,
+      config: config.sync,
+      logger: log,
+      clock,
+      evidence,
+      certificates,
+      anchors,
+      ...(config.shard === 0 ? {} : { beaconStateAt }),
+    });
+    this.#undo.push(() => this.#judge.close());
+    const { random } = this.options;
+    const parts = { clock, random, logger, meter };
+    this.#services = new StreamServices({ config, params, store, epochs, parts, undo: this.#undo });
   }
 
   /** Nothing is served, and nothing built upon, before it is known to be certified. */
   async #checkStored(): Promise<void> {
-    const { clock, logger, signal, loaded: { config: { run } } } = this.options;
+    const { clock, logger } = this.options;
     this.#step("checking the stored blocks");
     let toldAt = clock.monotonic();
-    await this.#judge.prepare(signal, ({ number, to }) => {
+    await this.#judge.prepare(this.#signal, ({ number, to }) => {
       const what = `checking the stored blocks: ${number} of ${to}`;
       this.#starting = { what, since: this.#starting?.since ?? clock.now() };
       if (clock.monotonic() - toldAt < CHECK_LOG_MS) return;
@@ -197,6 +252,12 @@ export class HsyncNode {
       logger.info("checking the stored blocks", { number, to });
       this.options.onStep?.(what);
     });
+    await this.#beginAtHead();
+  }
+
+  /** The run counts from the stored head. @throws {HsyncError} STOP_AT_PASSED */
+  async #beginAtHead(): Promise<void> {
+    const { run } = this.options.loaded.config;
     this.#head = await headHeader(this.#store);
     this.#startHeight = this.#head.number;
     if (run.stopAt !== undefined && run.stopAt < this.#startHeight) {
@@ -208,35 +269,6 @@ export class HsyncNode {
     }
   }
 
-  #serveHttp(metrics: Metrics): void {
-    const { loaded, clock, logger } = this.options;
-    const { prometheus, status } = loaded.config;
-    const log = logger.child("api");
-    const routes = {
-      metrics,
-      provider: {
-        status: () => this.status(),
-        sinceTickMs: () => clock.monotonic() - this.#tickedAt,
-        settings: () => ({ values: loaded.values, origins: loaded.origins, notices: loaded.notices }),
-      },
-      monotonic: () => clock.monotonic(),
-      public: status.public,
-      off: status.off,
-      hosts: status.hosts,
-      onError: (error: unknown) => log.error("answering an HTTP request failed", { error }),
-    };
-    if (prometheus.enabled) {
-      this.#http = serveHttp(prometheus, routes, "--prometheus.port");
-      const server = this.#http;
-      this.#undo.push(() => server.close());
-    }
-    if (status.listen !== undefined) {
-      const server = serveHttp(status.listen, routes, "--status.addr");
-      this.#http ??= server;
-      this.#undo.push(() => server.close());
-    }
-  }
-
   /** The operator's socket. A node that cannot have one runs all the same. */
   async #serveAdmin(): Promise<void> {
     const { loaded: { config }, logger, random } = this.options;
@@ -245,7 +277,7 @@ export class HsyncNode {
     const log = logger.child("api");
     try {
       const server = await serveAdmin(storeDirectory(config.dataDir, config.shard), {
-        actions: adminActions(this.#protocols, log),
+        actions: adminActions(this.#services.protocols, log),
         status: () => this.status(),
         onError: (error) => log.error("an operator's request failed", { error }),
         random,
@@ -257,30 +289,20 @@ export class HsyncNode {
     }
   }
 
-  async #startProtocols(): Promise<void> {
-    const { clock, random, logger, loaded: { config } } = this.options;
-    const { sync, shard } = config;
-    if (!sync.enabled && !sync.client) return;
-    const parts = { clock, random, logger, meter: this.#traffic };
-    const host = this.#host;
-    await this.#startProtocol(
-      new SyncProtocol({ host, ...ownProtocol(config, this.params, this.#store, parts) }),
-    );
-    if (shard !== 0 || !sync.enabled) return;
-    await this.#startProtocol(
-      new SyncProtocol({ host, ...epochProtocol(config, this.params, this.#store, parts) }),
-    );
-  }
-
-  async #startProtocol(protocol: SyncProtocol): Promise<void> {
-    this.#undo.push(() => protocol.stop());
-    await protocol.start();
-    this.#protocols.push(protocol);
+  /** Gets the block that the chain begins with, if the operator named one and it has not begun. */
+  async #beginChain(): Promise<void> {
+    const { awaited } = this.#epochs;
+    if (awaited === undefined) return;
+    this.#step(`waiting for the checkpoint block ${awaited}`);
+    await this.#epochs.beginChain(this.protocol, this.#signal);
+    await this.#beginAtHead();
+    this.#step("synchronising");
   }
 
   #startDriver(): void {
     const { clock, logger, loaded } = this.options;
     const { sync, shard, run } = loaded.config;
+    const { follower, history } = this.#services;
     const driver = new SyncDriver({
       store: this.#store,
       peers: this.protocol,
@@ -291,10 +313,14 @@ export class HsyncNode {
       logger: logger.child("sync"),
       meter: this.#traffic,
       ...(run.stopAt === undefined ? {} : { stopAt: run.stopAt }),
+      ...(follower === undefined ? {} : { epochs: follower }),
     });
     this.#driver = driver;
+    void this.#epochs.failure.then((error) => driver.fail(error));
     this.#undo.push(driver.on((event) => {
-      if (event.type === "committed") void this.#refreshHead();
+      if (event.type !== "committed") return;
+      history.look();
+      void this.#refreshHead();
     }));
     this.#undo.push(() => driver.stop());
     driver.start();
@@ -322,7 +348,7 @@ export class HsyncNode {
         startHeight: this.#startHeight,
         peerId: this.#host?.peerId ?? "",
         host: this.#host?.status() ?? NO_HOST,
-        protocols: this.#protocols.map((p) => p.snapshot()),
+        protocols: this.#services.protocols.map((p) => p.snapshot()),
         store: this.#store,
         storePath: location.kind === "file"
           ? location.dir
@@ -332,6 +358,12 @@ export class HsyncNode {
         head: this.#head,
         sync: this.#driver?.status(),
         starting: this.#starting,
+        joined: this.#joined,
+        epochs: this.#epochs.status(),
+        checkpoint: this.#epochs.checkpointStatus(),
+        awaited: this.#epochs.awaited,
+        unadvertised: this.#services.history.missing(),
+        findings: this.#findings,
         stopping: this.#stopped !== undefined,
         traffic: this.#traffic,
         errors: this.options.errors,
@@ -348,6 +380,7 @@ export class HsyncNode {
 
   /** Stops everything in reverse order. Never rejects: a part that cannot stop cleanly is logged. */
   stop(): Promise<void> {
+    this.#abort.abort();
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
@@ -361,15 +394,3 @@ export class HsyncNode {
     }
   }
 }
-
-const NO_HOST = {
-  peerId: "",
-  addresses: [],
-  connected: 0,
-  routingTable: 0,
-  dhtMode: "client" as const,
-  observedIp: undefined,
-  reached: false,
-  bootstrap: [],
-  unresolved: [],
-};

@@ -23,13 +23,6 @@ interface Outcome {
 /** Runs until a signal, a reached goal, a deadline or a failure. @throws {HsyncError} carrying the exit code */
 export async function runNode(loaded: LoadedConfig, io: CliIo): Promise<ExitCode> {
   const { config } = loaded;
-  if (config.sync.checkpoints.length > 0) {
-    // Begun at genesis in spite of the operator's words would be worse than not begun.
-    throw new HsyncError("CHECKPOINT_LIGHT_ONLY", "a full node cannot begin at a checkpoint yet", {
-      exitCode: ExitCode.CONFIG_INVALID,
-      hint: "`hsync light` honours --sync.checkpoint; leave it out to synchronise from genesis",
-    });
-  }
   const clock = new SystemClock();
   const errors = new RecentErrors();
   const sinks = openLogSinks(config.log, {
@@ -56,17 +49,28 @@ export async function runNode(loaded: LoadedConfig, io: CliIo): Promise<ExitCode
   }
   try {
     if (config.log.printConfig) logSettings(loaded, logger.child("config"));
-    const node = await started({ loaded, clock, random: new SystemRandom(), logger, errors }, abort.signal, {
-      clock,
-      onStep: (what) => {
-        progress.step = what;
+    const node = await started(
+      {
+        loaded,
+        clock,
+        random: new SystemRandom(),
+        logger,
+        errors,
+        onStep: (what) => {
+          progress.step = what;
+        },
+        onJoined: (joined) => {
+          progress.node = joined;
+          announce(joined, loaded, io);
+          cancels.push(clock.every(PROGRESS_MS, () => show(joined, io)));
+        },
       },
-    });
+      abort.signal,
+      clock,
+    );
     if (node === undefined) return finish(await asked.promise);
-    progress.node = node;
     let outcome: Outcome;
     try {
-      announce(node, loaded, io);
       outcome = await Promise.race([asked.promise, goalOf(node, loaded, io, begun, clock)]);
     } finally {
       await stopWithin(() => node.stop(), clock);
@@ -88,9 +92,9 @@ function finish(outcome: Outcome): ExitCode {
 async function started(
   options: NodeOptions,
   signal: AbortSignal,
-  { clock, onStep }: { readonly clock: SystemClock; readonly onStep: (what: string) => void },
+  clock: SystemClock,
 ): Promise<HsyncNode | undefined> {
-  const starting = HsyncNode.start({ ...options, signal, onStep });
+  const starting = HsyncNode.start({ ...options, signal });
   const aborted = new Promise<void>((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener("abort", () => resolve(), { once: true });
@@ -129,6 +133,10 @@ function announce(node: HsyncNode, loaded: LoadedConfig, io: CliIo): void {
   if (!config.run.quiet) lines.forEach((line) => io.out(line));
 }
 
+function show(node: HsyncNode, io: CliIo): void {
+  io.progress(progressOf(node.status(), node.startHeight, node.bytesPerSecond()));
+}
+
 /** Shows progress, and resolves when the goal that the operator set is reached, or when nothing can go on. */
 function goalOf(
   node: HsyncNode,
@@ -140,18 +148,16 @@ function goalOf(
   const { run } = loaded.config;
   const { driver } = node;
   return new Promise((resolve) => {
-    const show = () => io.progress(progressOf(node.status(), node.startHeight, node.bytesPerSecond()));
-    const timer = clock.every(PROGRESS_MS, show);
+    const failed = (cause: Error) => {
+      const error = cause instanceof HsyncError
+        ? cause
+        : new HsyncError("SYNC_FAILED", `synchronising stopped: ${cause.message}`, { cause });
+      done({ code: error.exitCode, error });
+    };
     const off = driver?.on((event) => {
-      if (event.type === "progress") show();
-      else if (event.type === "failed") {
-        const error = event.error instanceof HsyncError
-          ? event.error
-          : new HsyncError("SYNC_FAILED", `synchronising stopped: ${event.error.message}`, {
-            cause: event.error,
-          });
-        done({ code: error.exitCode, error });
-      } else if (event.type === "stopAt" || (event.type === "synced" && run.exitWhenSynced)) {
+      if (event.type === "progress") show(node, io);
+      else if (event.type === "failed") failed(event.error);
+      else if (event.type === "stopAt" || (event.type === "synced" && run.exitWhenSynced)) {
         const seconds = (clock.monotonic() - begun) / 1000;
         const blocks = event.head.number - node.startHeight;
         io.out(
@@ -165,10 +171,11 @@ function goalOf(
       }
     });
     const done = (outcome: Outcome) => {
-      timer();
       off?.();
       resolve(outcome);
     };
+    // It may have failed before anybody listened.
+    if (driver?.failed !== undefined) failed(driver.failed);
   });
 }
 

@@ -8,7 +8,9 @@ import { getHeapStatistics } from "node:v8";
 import { type Clock, fromHex } from "../base/mod.ts";
 import {
   BUILD,
+  type CheckpointStatus,
   type Diagnosis,
+  type EpochChainStatus,
   protocolStatus,
   type RecentErrors,
   requestsStatus,
@@ -19,8 +21,9 @@ import type { LoadedConfig } from "../config/mod.ts";
 import { decodeHeader, type Header } from "../chain/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import type { ProtocolSnapshot } from "../stream/mod.ts";
-import { assuranceText, type SyncStatus } from "../sync/mod.ts";
+import { assuranceText, type DiagnosisLog, epochChainJson, type SyncStatus } from "../sync/mod.ts";
 import type { HostStatus } from "../p2p/mod.ts";
+import { type EpochFacts, epochFindings, hostFindings, LATER_CODES } from "./findings.ts";
 
 /** Entries that each queue of the request manager holds (guide: maxWaitingSize). */
 const REQUEST_QUEUE_LIMIT = 1024;
@@ -41,91 +44,64 @@ export interface StatusSources {
   readonly sync: SyncStatus | undefined;
   /** What a node that has not started yet is doing, since when (ms since 1970). */
   readonly starting: { readonly what: string; readonly since: number } | undefined;
+  /** The network has been joined: a start that goes on now waits for peers. */
+  readonly joined: boolean;
+  /** What is known of the beacon chain's epochs; undefined where they are not followed. */
+  readonly epochs: EpochFacts | undefined;
+  /** Blocks that the operator vouched for; undefined when there are none. */
+  readonly checkpoint: CheckpointStatus | undefined;
+  /** `SHARD:NUMBER:HASH` of the checkpoint that the chain has yet to begin at. */
+  readonly awaited: string | undefined;
+  /** Why others are not told of this node, in words. */
+  readonly unadvertised: string | undefined;
+  /** Remembers since when a finding has held. */
+  readonly findings: DiagnosisLog;
   readonly stopping: boolean;
   readonly traffic: TrafficMeter;
   readonly errors: RecentErrors;
   readonly eventLoopLagMsP99: number | undefined;
 }
 
-/** Findings about the host, which the pipeline cannot see. */
-function hostFindings(s: StatusSources): Diagnosis[] {
-  const out: Diagnosis[] = [];
-  if (s.starting !== undefined) return out;
-  const since = new Date(s.startedAt).toISOString();
-  if (!s.loaded.config.sync.client) {
-    out.push({
-      code: "CLIENT_DISABLED",
-      severity: "warn",
-      since,
-      text: "this node serves but does not synchronise",
-      hint: "pass --sync.client or set [Sync] Client = true",
-    });
-    return out;
-  }
-  if (s.sync?.driver === "Synced") return out;
-  if (s.host.unresolved.length > 0 && s.host.connected === 0) {
-    out.push({
-      code: "BOOTNODES_UNRESOLVED",
-      severity: "error",
-      since,
-      text: `no answer for the boot node names ${s.host.unresolved.join(", ")}`,
-      hint: "check the name server, or give addresses with --bootnodes",
-    });
-  } else if (s.host.connected === 0 && s.host.bootstrap.length > 0) {
-    const [first] = s.host.bootstrap;
-    out.push({
-      code: "NO_CONNECTIVITY",
-      severity: "error",
-      since,
-      text: `none of ${s.host.bootstrap.length} boot nodes and trusted nodes can be reached${
-        first?.lastError === undefined ? "" : ` (${first.lastError})`
-      }`,
-      hint: "check that outbound TCP is open, and that --bootnodes names a running node",
-    });
-  } else if (s.host.bootstrap.length === 0 && s.host.connected === 0) {
-    out.push({
-      code: "NO_PEERS_FOUND",
-      severity: "error",
-      since,
-      text: "no boot node and no trusted node is configured, so nobody can be found",
-      hint: "give at least one address with --bootnodes or --sync.trusted-nodes",
-    });
-  } else if ((s.protocols[0]?.active ?? 0) === 0 && (s.protocols[0]?.refused.peers ?? 0) > 0) {
-    const { peers, nextAt } = s.protocols[0]?.refused ?? { peers: 0, nextAt: undefined };
-    const wait = nextAt === undefined ? 0 : Math.max(0, Math.ceil((nextAt - s.clock.now()) / 1000));
-    out.push({
-      code: "PROTOCOL_REFUSED",
-      severity: "warn",
-      since,
-      text: `${peers} peers take our stream and say nothing on it; the next try is in ${wait} s`,
-      hint:
-        "a Go node ignores a peer that came back soon after it left, for 5 minutes and more; it passes, " +
-        "or start with a new key file (--p2p.keyfile)",
-    });
-  } else if ((s.protocols[0]?.active ?? 0) === 0) {
-    out.push({
-      code: "NO_PEERS_FOUND",
-      severity: "warn",
-      since,
-      text: `${s.host.connected} peers are connected, but none serves ${
-        s.protocols[0]?.topic ?? "this chain"
-      }`,
-      hint: "check network and shard; discovery goes on by itself",
-    });
-  }
-  return out;
+function epochChainStatus({ epochs, check }: EpochFacts, now: number): EpochChainStatus {
+  return {
+    ...epochChainJson(epochs, now),
+    committees: check === undefined ? null : {
+      checked: check.checked,
+      unchecked: check.unchecked,
+      contradicted: check.contradicted?.text ?? null,
+    },
+  };
+}
+
+/** What is proven about the stored blocks, in words; a chain that begins at a checkpoint rests on it. */
+function assuranceOf(store: ChainStore): { readonly lowest: string; readonly text: string } {
+  const lowest = store.lowestAssurance();
+  const from = store.lowest();
+  if (from === 0) return { lowest, text: assuranceText(lowest) };
+  const text = store.head().number === from
+    ? "there is no block above it yet"
+    : `of those above it: ${assuranceText(lowest)}`;
+  return { lowest, text: `the chain begins at block ${from}, which the operator vouched for; ${text}` };
 }
 
 /** Everything that `buildStatus` needs. */
 export function statusParts(s: StatusSources): StatusParts {
   const { config } = s.loaded;
   const { sync } = s;
+  const now = s.clock.now();
+  const ours = s.findings.update([...hostFindings(s), ...epochFindings(s)], now);
+  const place = (d: Diagnosis) => d.code === "BEACON_CONTRADICTS" ? 0 : LATER_CODES.has(d.code) ? 2 : 1;
+  const diagnosis = [
+    ...ours.filter((d) => place(d) === 0),
+    ...ours.filter((d) => place(d) === 1),
+    ...sync?.diagnosis ?? [],
+    ...ours.filter((d) => place(d) === 2),
+  ];
   const need = { min: config.sync.minPeers, init: config.sync.initStreams };
   const disk = s.store.disk();
   const head = s.store.head();
-  const lowest = s.store.lowestAssurance();
   return {
-    now: s.clock.now(),
+    now,
     startedAt: s.startedAt,
     version: BUILD.version,
     commit: BUILD.commit,
@@ -141,17 +117,19 @@ export function statusParts(s: StatusSources): StatusParts {
     lowest: s.store.lowest(),
     startHeight: s.startHeight,
     target: sync?.target,
-    epochRunning: false,
+    epochRunning: sync?.stage === "SyncEpoch",
     cycle: sync?.cycle,
     stages: sync?.stages ?? [],
     rate1m: sync?.rate1m,
     rate15m: sync?.rate15m,
     growth: sync?.growth,
     bottleneck: sync?.bottleneck,
-    assurance: { lowest, text: assuranceText(lowest) },
-    waiting: s.starting !== undefined ? [s.starting] : sync?.waiting ?? [],
-    diagnosis: [...hostFindings(s), ...sync?.diagnosis ?? []],
-    // The first is the node's own chain; the epoch protocol of a beacon node only serves.
+    assurance: assuranceOf(s.store),
+    waiting: waitsOf(s),
+    diagnosis,
+    epochChain: s.epochs === undefined ? undefined : epochChainStatus(s.epochs, now),
+    checkpoint: s.checkpoint,
+    // The first is the node's own chain; no number of epoch streams is required.
     protocols: s.protocols.map((p, i) =>
       protocolStatus(p, i === 0 ? need : { min: 0, init: 0 }, s.traffic.streams(p.topic))
     ),
@@ -182,8 +160,30 @@ export function statusParts(s: StatusSources): StatusParts {
   };
 }
 
+/** What the node waits for: while it starts that alone, then the pipeline and the epoch chain. */
+function waitsOf({ starting, sync, epochs }: StatusSources): StatusParts["waiting"] {
+  const epochWait = epochs?.epochs.waiting;
+  return [
+    ...(starting === undefined ? sync?.waiting ?? [] : [starting]),
+    ...(epochWait === undefined ? [] : [epochWait]),
+  ];
+}
+
 /** The head's header, for the status page. */
 export async function headHeader(store: ChainStore): Promise<Header> {
   const bytes = await store.headerAt(store.head().number);
   return decodeHeader(bytes ?? fromHex(""));
 }
+
+/** What a host that is not there yet says. */
+export const NO_HOST: HostStatus = {
+  peerId: "",
+  addresses: [],
+  connected: 0,
+  routingTable: 0,
+  dhtMode: "client",
+  observedIp: undefined,
+  reached: false,
+  bootstrap: [],
+  unresolved: [],
+};

@@ -15,6 +15,7 @@ import {
   type CertifiedStore,
   CertifyingVerifier,
   certifyOnOpen,
+  type LoadBeaconState,
   requireAnchors,
   type StoreProgress,
 } from "../sync/mod.ts";
@@ -29,7 +30,10 @@ export interface VerifierParts {
   readonly evidence?: EvidenceSink;
   /** Shared curve workers; default: some of its own. */
   readonly certificates?: CertificateVerifier;
+  /** Default: those that ship for the network. */
   readonly anchors?: AnchorBook;
+  /** The beacon chain's committees, on shards other than 0. */
+  readonly beaconStateAt?: LoadBeaconState;
 }
 
 export interface Judge {
@@ -59,6 +63,7 @@ export function makeVerifier(parts: VerifierParts): Judge {
     evidence: parts.evidence ?? FORGOTTEN,
     clock,
     logger,
+    ...(parts.beaconStateAt === undefined ? {} : { beaconStateAt: parts.beaconStateAt }),
   });
   return {
     verifier,

@@ -65,7 +65,7 @@ export interface SyncProtocolOptions {
   readonly checker?: BlockChecker;
   /** Request ids; default: the system's generator. Only a simulation that must replay gives its own. */
   readonly newId?: () => bigint;
-  /** Default true: provide the protocol id in the DHT. */
+  /** Default true: provide the protocol id in the DHT; `advertise()` begins it later. */
   readonly advertise?: boolean;
   /** Default true: take streams that peers open. False for a chain that this node has nothing of: it only asks. */
   readonly accepts?: boolean;
@@ -90,7 +90,9 @@ export class SyncProtocol implements PeerSource {
   readonly #manager: StreamManager;
   readonly #requests: RequestManager;
   readonly #limiter: RateLimiter;
-  readonly #advertise: (() => Advertiser) | undefined;
+  readonly #makeAdvertiser: () => Advertiser;
+  #wantsAdvertising: boolean;
+  #state: "new" | "running" | "stopped" = "new";
   #advertiser: Advertiser | undefined;
   readonly #clock: Clock;
   readonly #caps: StreamCaps;
@@ -160,22 +162,34 @@ export class SyncProtocol implements PeerSource {
       heightBound,
       checker: options.checker ?? checkBlocksHere,
     });
-    if (options.advertise ?? true) {
-      const maxWaitMs = options.maxAdvertiseWaitMs ?? 60 * 60_000;
-      const random = options.random ?? new SystemRandom();
-      this.#advertise = () => new Advertiser(host, [this.id], { clock, random, log: logger, maxWaitMs });
-    }
+    this.#wantsAdvertising = options.advertise ?? true;
+    const maxWaitMs = options.maxAdvertiseWaitMs ?? 60 * 60_000;
+    const random = options.random ?? new SystemRandom();
+    this.#makeAdvertiser = () => new Advertiser(host, [this.id], { clock, random, log: logger, maxWaitMs });
   }
 
   /** Serves, advertises and looks for peers from now on. */
   async start(): Promise<void> {
     this.#requests.start();
     await this.#manager.start();
-    this.#advertiser = this.#advertise?.();
+    if (this.#state === "stopped") return;
+    this.#state = "running";
+    if (this.#wantsAdvertising) this.advertise();
+  }
+
+  /** Advertises from now on, if it did not; for a node that had nothing to serve before. */
+  advertise(): void {
+    this.#wantsAdvertising = true;
+    if (this.#state === "running") this.#advertiser ??= this.#makeAdvertiser();
+  }
+  /** Whether others can find this node for the sake of this protocol. */
+  get advertises(): boolean {
+    return this.#wantsAdvertising;
   }
 
   /** Ends every request and stream. At most a few seconds; nothing is left running. */
   async stop(): Promise<void> {
+    this.#state = "stopped";
     const requests = this.#requests.stop();
     await Promise.all([this.#advertiser?.stop(), this.#manager.stop()]);
     await requests;
@@ -215,7 +229,7 @@ export class SyncProtocol implements PeerSource {
   }
   /** Everything about the streams for `/status` and `/streams`. */
   snapshot(): ProtocolSnapshot {
-    return snapshotOf(this.id, this.#caps, {
+    return snapshotOf(this.id, this.#caps, this.#wantsAdvertising, {
       manager: this.#manager,
       requests: this.#requests,
       clock: this.#clock,

@@ -24,6 +24,8 @@ export interface CooldownInfo {
 
 export interface ProtocolSnapshot {
   readonly topic: string;
+  /** Whether others can find this node for the sake of this protocol. */
+  readonly advertised: boolean;
   readonly active: number;
   readonly reserved: number;
   readonly cooldown: number;
@@ -90,7 +92,12 @@ export function streamInfo(stream: CoreStream, { manager, requests, clock }: Sna
   };
 }
 
-export function snapshotOf(topic: string, caps: StreamCaps, sources: SnapshotSources): ProtocolSnapshot {
+export function snapshotOf(
+  topic: string,
+  caps: StreamCaps,
+  advertised: boolean,
+  sources: SnapshotSources,
+): ProtocolSnapshot {
   const { manager, requests, clock } = sources;
   const { core } = manager;
   const now = clock.monotonic();
@@ -110,6 +117,7 @@ export function snapshotOf(topic: string, caps: StreamCaps, sources: SnapshotSou
     }));
   return {
     topic,
+    advertised,
     active: core.streams.activeCount,
     reserved: core.streams.reservedCount,
     cooldown: cooldownList.length,

@@ -35,7 +35,6 @@ import {
   checkHeader,
   CommitteeBook,
   type EvidenceSink,
-  type LoadShardState,
 } from "../consensus/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import type { ErrorLabel } from "./error_label.ts";
@@ -61,6 +60,9 @@ export type VerifierStore = Pick<
   | "unprovenBodies"
 >;
 
+/** Bytes of the beacon chain's ShardState for an epoch; undefined where it is not known. @throws CANCELLED */
+export type LoadBeaconState = (epoch: number, signal?: AbortSignal) => Promise<Uint8Array | undefined>;
+
 export interface CertifyingVerifierOptions {
   readonly store: VerifierStore;
   readonly params: NetworkParams;
@@ -76,9 +78,9 @@ export interface CertifyingVerifierOptions {
   readonly meter?: Meter;
   /**
    * On shards other than 0: bytes of the beacon chain's certified ShardState for an epoch; undefined where it is not known
-   * (yet), and then the shard's own hand-over stands alone.
+   * (yet), and then the shard's own hand-over stands alone. It may wait; the signal ends that.
    */
-  readonly beaconStateAt?: LoadShardState;
+  readonly beaconStateAt?: LoadBeaconState;
 }
 
 /** The first block of a batch that cannot enter, whatever its certificate says. */
@@ -153,7 +155,7 @@ export class CertifyingVerifier implements BatchVerifier {
   async #verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict> {
     const { target, child, group, signal } = context;
     const head = await this.#follow(context.parent);
-    const breach = await this.#firstBreach(batch, head);
+    const breach = await this.#firstBreach(batch, head, signal);
     const good = batch.slice(0, breach?.place ?? batch.length);
     if (good.length === 0) {
       return { accepted: [], ...(breach === undefined ? {} : { refusal: breach.refusal }) };
@@ -209,18 +211,26 @@ export class CertifyingVerifier implements BatchVerifier {
     return header;
   }
 
-  async #firstBreach(batch: readonly FetchedBlock[], head: Header): Promise<Breach | undefined> {
+  async #firstBreach(
+    batch: readonly FetchedBlock[],
+    head: Header,
+    signal: AbortSignal,
+  ): Promise<Breach | undefined> {
     const taken = new Map<string, number>();
     let parent = head;
     for (const [place, block] of batch.entries()) {
-      const refusal = await this.#headerBreach(block, parent) ??
+      const refusal = await this.#headerBreach(block, parent, signal) ??
         await this.#bodyBreach(block, head.number, taken);
       if (refusal !== undefined) return { place, refusal };
       parent = block.delivered.block.header;
     }
     return undefined;
   }
-  async #headerBreach(block: FetchedBlock, parent: Header): Promise<Refusal | undefined> {
+  async #headerBreach(
+    block: FetchedBlock,
+    parent: Header,
+    signal: AbortSignal,
+  ): Promise<Refusal | undefined> {
     const { params, anchors, clock } = this.options;
     const { header } = block.delivered.block;
     try {
@@ -231,7 +241,7 @@ export class CertifyingVerifier implements BatchVerifier {
     }
     try {
       this.#oddities.note(checkHeader(parent, header, params, { now: clock.now() / 1000 }));
-      await this.#beaconBreach(header);
+      await this.#beaconBreach(header, signal);
       return undefined;
     } catch (error) {
       // Blocks were linked on arrival: a gap is not what this peer sent, but how we put it together.
@@ -241,12 +251,12 @@ export class CertifyingVerifier implements BatchVerifier {
     }
   }
   /** The committees that another shard hands over are those of the beacon chain, where that is known. */
-  async #beaconBreach(header: Header): Promise<void> {
+  async #beaconBreach(header: Header, signal: AbortSignal): Promise<void> {
     const { params, beaconStateAt } = this.options;
     if (beaconStateAt === undefined || header.shardId === 0 || header.shardState.length === 0) return;
     const epoch = nextEpoch(header, undefined, params);
     if (!params.isStaking(epoch)) return;
-    const bytes = await beaconStateAt(epoch);
+    const bytes = await beaconStateAt(epoch, signal);
     if (bytes !== undefined) checkBeaconState(header, bytes);
   }
   async #bodyBreach(

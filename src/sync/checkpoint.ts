@@ -12,6 +12,7 @@ import {
   ExitCode,
   HsyncError,
   type Logger,
+  Signal,
   to0x,
 } from "../base/mod.ts";
 import { type Block, type NetworkParams, type ShardState } from "../chain/mod.ts";
@@ -43,6 +44,8 @@ export const CHECKPOINT_OLD_DAYS = 90;
 const DAY_MS = 86_400_000;
 const ASK_TIMEOUT_MS = 30_000;
 const ROUND_MS = 5_000;
+/** A wait for the block is told again this often, ms. */
+const TELL_MS = 60_000;
 
 /** `SHARD:NUMBER:HASH`, as the flag writes it. */
 export function checkpointText(checkpoint: Checkpoint): string {
@@ -175,33 +178,76 @@ function byHeight(streams: readonly StreamInfo[]): string[] {
 }
 
 /**
- * Gets the block from whoever has it, asking until somebody does.
+ * Asks every stream for the block once.
  *
+ * @returns undefined when nobody gave it.
  * @throws {HsyncError} CHECKPOINT_INVALID, exit 128: the block with this hash is not what the checkpoint says, or nothing can
  *   begin there; ANCHOR_BREACH; CANCELLED.
  */
-export async function fetchCheckpoint(options: FetchCheckpointOptions): Promise<CheckpointBlock> {
-  const { peers, checkpoint, clock, logger, signal, order = byHeight } = options;
-  const name = checkpointText(checkpoint);
-  for (;;) {
-    for (const id of order(peers.streams())) {
-      try {
-        const answer = await peers.client.getBlocksByHashes([checkpoint.hash], {
-          priority: "high",
-          whitelist: new Set([id]),
-          timeoutMs: ASK_TIMEOUT_MS,
-          signal,
-        });
-        const [delivered] = answer.value;
-        if (delivered !== undefined) return judged(options, delivered.block);
-      } catch (error) {
-        if (signal.aborted || asHsyncError(error).exitCode !== ExitCode.RUNTIME) throw error;
-        logger.debug("a peer did not give the checkpoint", { peer: id, checkpoint: name, error });
-      }
+export async function askForCheckpoint(
+  options: FetchCheckpointOptions,
+): Promise<CheckpointBlock | undefined> {
+  const { peers, checkpoint, logger, signal, order = byHeight } = options;
+  for (const id of order(peers.streams())) {
+    try {
+      const answer = await peers.client.getBlocksByHashes([checkpoint.hash], {
+        priority: "high",
+        whitelist: new Set([id]),
+        timeoutMs: ASK_TIMEOUT_MS,
+        signal,
+      });
+      const [delivered] = answer.value;
+      if (delivered !== undefined) return judged(options, delivered.block);
+    } catch (error) {
+      if (signal.aborted || asHsyncError(error).exitCode !== ExitCode.RUNTIME) throw error;
+      logger.debug("a peer did not give the checkpoint", {
+        peer: id,
+        checkpoint: checkpointText(checkpoint),
+        error,
+      });
     }
-    peers.wantPeers("nobody has given the checkpoint yet");
-    await clock.sleep(ROUND_MS, signal);
   }
+  return undefined;
+}
+
+/** Gets the block from whoever has it, asking until somebody does. @throws {HsyncError} as `askForCheckpoint` */
+export async function fetchCheckpoint(options: FetchCheckpointOptions): Promise<CheckpointBlock> {
+  const { peers, clock, signal } = options;
+  const tell = waitTeller(options);
+  const added = new Signal();
+  const off = peers.on((event) => {
+    if (event.type === "added") added.raise();
+  });
+  try {
+    for (;;) {
+      const found = await askForCheckpoint(options);
+      if (found !== undefined) return found;
+      tell();
+      peers.wantPeers("nobody has given the checkpoint yet");
+      await added.wait(clock, ROUND_MS, signal);
+    }
+  } finally {
+    off();
+  }
+}
+
+/** Says in the log that the wait goes on, once a minute. */
+function waitTeller({ peers, checkpoint, clock, logger }: FetchCheckpointOptions): () => void {
+  const begun = clock.monotonic();
+  let toldAt: number | undefined;
+  return () => {
+    const now = clock.monotonic();
+    if (toldAt !== undefined && now - toldAt < TELL_MS) return;
+    const text = "nobody has given the checkpoint block yet";
+    const fields = {
+      checkpoint: checkpointText(checkpoint),
+      streams: peers.streams().length,
+      seconds: Math.round((now - begun) / 1000),
+    };
+    if (toldAt === undefined) logger.info(text, fields);
+    else logger.warn(text, fields);
+    toldAt = now;
+  };
 }
 
 /** The hash is right already: what is wrong now is wrong with the checkpoint. */

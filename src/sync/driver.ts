@@ -113,6 +113,17 @@ export class SyncDriver {
     this.#wake.raise();
     await this.#loop;
   }
+  /** Somebody else found that this chain must not go on: ends as after a failure of its own. */
+  fail(error: HsyncError): void {
+    if (this.#failed !== undefined || this.#stop.signal.aborted) return;
+    this.#stop.abort();
+    this.#wake.raise();
+    this.#fail(error);
+  }
+  /** Why it cannot go on; undefined while it can. */
+  get failed(): HsyncError | undefined {
+    return this.#failed;
+  }
   /** Somebody announced a new block (gossip): looks now instead of at the next poll. */
   trigger(): void {
     this.#announced = true;
@@ -369,7 +380,7 @@ export class SyncDriver {
         target: estimate?.height,
         starved: download?.starved,
       }),
-      stopping: this.#stop.signal.aborted,
+      stopping: this.#stop.signal.aborted && this.#failed === undefined,
       started,
       failed: this.#failed?.message,
     };

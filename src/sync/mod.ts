@@ -3,7 +3,13 @@ export { appendRow } from "./append_row.ts";
 export { SyncDriver } from "./driver.ts";
 export { type SyncDriverOptions } from "./driver_options.ts";
 export { type DriverState } from "./driver_state.ts";
-export { type Diagnosis, DIAGNOSIS_CODES, type DiagnosisCode } from "./diagnosis.ts";
+export {
+  type Diagnosis,
+  DIAGNOSIS_CODES,
+  type DiagnosisCode,
+  DiagnosisLog,
+  type Finding,
+} from "./diagnosis.ts";
 export { assuranceText, progressLines, type SyncEvent, type SyncStatus } from "./status.ts";
 export { type StageStatus } from "./stage_tracker.ts";
 export { type ChainPoint, type FetchedBlock, STAGE_IDS, type StageId, type SyncStore } from "./types.ts";
@@ -19,6 +25,7 @@ export {
 export {
   CertifyingVerifier,
   type CertifyingVerifierOptions,
+  type LoadBeaconState,
   type VerifierStore,
 } from "./certificate_verifier.ts";
 export {
@@ -51,7 +58,12 @@ export {
 } from "./epoch/beacon_committees.ts";
 export { EpochChain, type EpochChainOptions } from "./epoch/epoch_chain.ts";
 export { type EpochEvent, EpochFollower, type EpochFollowerOptions } from "./epoch/epoch_follower.ts";
-export { type EpochRefusal, type EpochStatus } from "./epoch/epoch_status.ts";
+export {
+  type EpochChainDocument,
+  epochChainJson,
+  type EpochRefusal,
+  type EpochStatus,
+} from "./epoch/epoch_status.ts";
 export { RecordEpochStore, type RecordTable } from "./epoch/record_store.ts";
 export { type EpochPoint, type EpochStore } from "./epoch/types.ts";
 export { type EpochSource } from "./stages/sync_epoch.ts";
@@ -66,7 +78,9 @@ export {
   chooseCheckpoints,
   type ChosenCheckpoints,
   fetchCheckpoint,
+  HISTORY_BLOCKS,
   invalidCheckpoint,
+  isUnbegun,
   servesHistory,
 } from "./checkpoint.ts";
 export { type CertifiedHead, certifiedHead, type HeadDocument, headJson } from "./light/certified_head.ts";

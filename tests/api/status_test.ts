@@ -40,6 +40,8 @@ Deno.test("the document has the promised shape", () => {
     "time",
     "node",
     "sync",
+    "epochChain",
+    "checkpoint",
     "streams",
     "requests",
     "server",

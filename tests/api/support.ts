@@ -45,8 +45,11 @@ export function parts(over: Partial<StatusParts> = {}): StatusParts {
     assurance: { lowest: "linked", text: "blocks are only linked" },
     waiting: [],
     diagnosis: [],
+    epochChain: undefined,
+    checkpoint: undefined,
     protocols: [{
       topic: TOPIC,
+      advertised: true,
       active: 5,
       reserved: 2,
       cooldown: 3,

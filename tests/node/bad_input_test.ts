@@ -59,10 +59,18 @@ const BAD_STARTS: readonly BadStart[] = [
     error: /reserved/i,
   },
   {
-    what: "a checkpoint given to a full node",
-    args: (dir) => ["run", ...localFlags(dir), "--sync.checkpoint", `0:4:0x${"11".repeat(32)}`],
+    what: "a checkpoint that ends no epoch",
+    args: (dir) => ["run", ...localFlags(dir), "--sync.checkpoint", `0:5:0x${"11".repeat(32)}`],
     code: 128,
-    error: /checkpoint.*hsync light/,
+    error: /checkpoint 0:5:.* does not end an epoch/,
+  },
+  {
+    what: "a shard's checkpoint without one for the beacon chain",
+    args: (
+      dir,
+    ) => ["run", ...localFlags(dir), "--run.shard", "1", "--sync.checkpoint", `1:4:0x${"11".repeat(32)}`],
+    code: 128,
+    error: /shard 1 takes its committees from shard 0, of which no checkpoint was given/,
   },
   {
     what: "a boot node address without a peer id",

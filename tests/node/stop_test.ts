@@ -51,7 +51,7 @@ Deno.test({
           [
             "downloading",
             bootnodes,
-            (node) => until(node, (s) => s.sync.current.height > 0 && s.sync.current.height < HEAD),
+            (node) => until(node, (s) => s.sync.state === "syncing"),
           ],
           ["following the head", bootnodes, (node) => until(node, (s) => s.sync.current.height === HEAD)],
         ];

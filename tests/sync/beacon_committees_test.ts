@@ -115,12 +115,13 @@ Deno.test("without anybody to ask the shard's own word stands, is said, and is c
   await reopened.check.stop();
   await later.stop();
   assert.equal(contradiction?.code, "BEACON_CONTRADICTS");
+  assert.equal(contradiction?.exitCode, 11);
   const epoch = nextEpoch(bad, undefined, networkParams("localnet"));
-  assert.deepEqual(reopened.check.status().unchecked, 0);
+  assert.equal(reopened.check.status().unchecked, 1, "the contradicted one is found again by the next run");
   assert.equal(reopened.check.status().contradicted?.epoch, epoch);
   assert.ok(reopened.lines.some((l) => l.level === "error"));
   await reopened.check.forgetFrom(epoch);
-  assert.equal(reopened.check.status().contradicted, undefined);
+  assert.deepEqual([reopened.check.status().contradicted, reopened.check.status().unchecked], [undefined, 0]);
 });
 
 Deno.test("a hand-over ahead of the beacon chain at hand waits for it", async () => {

@@ -6,7 +6,7 @@
  * accepted; where the beacon chain cannot be asked, the shard's own word stands, this is said, kept across restarts, and
  * made good as soon as somebody gives the beacon chain's block.
  */
-import { type Cancel, type Clock, equalBytes, HsyncError, type Logger } from "../../base/mod.ts";
+import { type Cancel, type Clock, equalBytes, ExitCode, HsyncError, type Logger } from "../../base/mod.ts";
 import {
   committeeOfShard,
   decodeShardState,
@@ -59,6 +59,8 @@ export interface BeaconCheckOptions {
   readonly shardId: number;
   /** Bytes of the ShardState that the shard's own chain has stored for an epoch: `ChainStore.shardStateAt`. */
   readonly ownStateAt: LoadShardState;
+  /** Height of the shard's own block that hands over to an epoch, for the hint of an error. */
+  readonly ownHandOver?: (epoch: number) => Promise<number | undefined>;
   /** Where unchecked epochs are kept across restarts. */
   readonly records: RecordTable;
   readonly clock: Clock;
@@ -210,21 +212,37 @@ export class BeaconCheck implements BeaconCommittees {
     const own = await this.#o.ownStateAt(epoch);
     // Not stored: a batch on its way, or one that was refused after all.
     if (beacon === undefined || own === undefined) return false;
-    const error = this.#difference(own, epoch, beacon, () => {
-      throw new HsyncError(
-        "BEACON_CONTRADICTS",
-        `shard ${this.#o.shardId} has other committees for epoch ${epoch} in its store than the beacon chain elected: ` +
-          "its blocks from there on are not to be trusted",
-        { hint: "unwind the chain to before that epoch with: hsync db unwind --to N" },
-      );
+    const difference = this.#difference(own, epoch, beacon, () => {
+      throw new HsyncError("BEACON_CONTRADICTS", `the committees of epoch ${epoch} are others`);
     });
-    this.#unchecked.delete(epoch);
     this.#checked++;
-    if (error === undefined) return true;
-    this.#contradicted ??= { epoch, text: error.message };
+    if (difference === undefined) return this.#unchecked.delete(epoch);
+    // It stays noted until an unwind takes the block away, so that a restart finds it again.
+    if (this.#contradicted !== undefined) return false;
+    const error = await this.#contradiction(epoch);
+    this.#contradicted = { epoch, text: error.message };
     this.#logger.error("the beacon chain contradicts committees that were accepted before", { epoch, error });
     this.#o.onContradicted?.(error);
-    return true;
+    return false;
+  }
+
+  async #contradiction(epoch: number): Promise<HsyncError> {
+    const { shardId, ownHandOver } = this.#o;
+    const from = await ownHandOver?.(epoch);
+    return new HsyncError(
+      "BEACON_CONTRADICTS",
+      `shard ${shardId} has other committees for epoch ${epoch} in its store than the beacon chain elected: ` +
+        "its blocks from there on are not to be trusted",
+      {
+        exitCode: ExitCode.STORE_LOCKED,
+        ...(from === undefined ? {} : { blockNumber: from }),
+        hint: from === undefined
+          ? "take away the blocks from the one that hands over to that epoch on: hsync db unwind --to N"
+          : `block ${from} hands over to them; take it and all above it away: hsync db unwind --to ${
+            from - 1
+          }`,
+      },
+    );
   }
 
   async #save(): Promise<void> {

@@ -21,7 +21,7 @@ import {
 import type { AnchorBook, BatchVerifier } from "../../consensus/mod.ts";
 import type { PeerSource } from "../../stream/mod.ts";
 import { AnchorProbe } from "../anchor_probe.ts";
-import { type Checkpoint, checkpointText, fetchCheckpoint } from "../checkpoint.ts";
+import { askForCheckpoint, type Checkpoint, checkpointText } from "../checkpoint.ts";
 import { Heights } from "../heights.ts";
 import { RateMeter } from "../rates.ts";
 import type { EpochChain } from "./epoch_chain.ts";
@@ -39,6 +39,8 @@ const HEIGHTS_FRESH_MS = 2_000;
 const HEIGHTS_URGENT_MS = 500;
 /** At the start streams get this long to come before anybody is told that there is nobody to ask. */
 const GRACE_MS = 10_000;
+/** How often the checkpoint block is asked for until somebody gives it, ms. */
+const BEGIN_MS = 5_000;
 const MAX_BACKOFF_MS = 60_000;
 
 export interface EpochFollowerOptions {
@@ -168,7 +170,7 @@ export class EpochFollower {
       try {
         if (await this.#pass(signal)) this.#waiters.passed(pass);
         this.#failures = 0;
-        await this.#wake.wait(clock, this.#waitsForStreams() ? 1_000 : pollMs, signal);
+        await this.#wake.wait(clock, this.#restMs(pollMs), signal);
       } catch (cause) {
         if (isAbort(cause)) break;
         await this.#onError(asHsyncError(cause), pass, signal).catch(() => undefined);
@@ -192,6 +194,10 @@ export class EpochFollower {
     await clock.sleep(wait, signal);
   }
 
+  #restMs(pollMs: number): number {
+    if (this.#waitsForStreams()) return 1_000;
+    return this.#o.checkpoint !== undefined && this.chain.length === 0 ? Math.min(pollMs, BEGIN_MS) : pollMs;
+  }
   #waitsForStreams(): boolean {
     return this.#o.peers.streams().length === 0 && this.#now() - this.#startedAt < GRACE_MS;
   }
@@ -208,7 +214,10 @@ export class EpochFollower {
       peers.wantPeers("no stream serves the epoch chain");
       return !this.#waitsForStreams();
     }
-    await this.#begin(signal);
+    if (!await this.#begin(signal)) {
+      peers.wantPeers("nobody has given the checkpoint of the epoch chain");
+      return true;
+    }
     await this.#heights.refresh(this.#waiters.size > 0 ? HEIGHTS_URGENT_MS : HEIGHTS_FRESH_MS, signal);
     const before = this.chain.length;
     const tried = new Set<string>();
@@ -232,12 +241,12 @@ export class EpochFollower {
     return true;
   }
 
-  /** Begins at the checkpoint, when one was given and nothing is there yet. */
-  async #begin(signal: AbortSignal): Promise<void> {
+  /** Begins at the checkpoint, when one was given and nothing is there yet. @returns false when nobody gives it. */
+  async #begin(signal: AbortSignal): Promise<boolean> {
     const { checkpoint, peers, anchors, clock, logger } = this.#o;
-    if (checkpoint === undefined || this.chain.length > 0) return;
+    if (checkpoint === undefined || this.chain.length > 0) return true;
     this.#waits(`the checkpoint block ${checkpointText(checkpoint)}`);
-    const { block } = await fetchCheckpoint({
+    const found = await askForCheckpoint({
       peers,
       checkpoint,
       params: this.chain.params,
@@ -251,7 +260,8 @@ export class EpochFollower {
         return best.length > 0 ? best : streams.map((stream) => stream.id);
       },
     });
-    const { number, hash, bytes, header } = block;
+    if (found === undefined) return false;
+    const { number, hash, bytes, header } = found.block;
     await this.chain.startAt({
       epoch: header.epoch,
       number,
@@ -261,6 +271,7 @@ export class EpochFollower {
       time: header.time,
     });
     this.#accepted(1);
+    return true;
   }
 
   #accepted(count: number): void {

@@ -4,10 +4,8 @@
  * Why it exists: `/status`, the JSON output and the end of a run show the same document. What must stay true: what is
  * unknown is null; nothing is called certified that is not.
  */
-import { to0x } from "../../base/mod.ts";
 import { type Checkpoint, checkpointAge, checkpointText } from "../checkpoint.ts";
-import type { EpochRefusal, EpochStatus } from "../epoch/epoch_status.ts";
-import type { EpochPoint } from "../epoch/types.ts";
+import { type EpochChainDocument, epochChainJson, type EpochStatus } from "../epoch/epoch_status.ts";
 import { type CertifiedHead, type HeadDocument, headJson } from "./certified_head.ts";
 
 export const LIGHT_STATES = ["waitingForStreams", "epochs", "seeking", "synced", "failed"] as const;
@@ -54,19 +52,12 @@ interface WaitDocument {
 }
 interface RefusalDocument {
   readonly number: number;
-  readonly epoch?: number;
   readonly code: string;
   readonly text: string;
   /** Peer id text. */
   readonly from: string;
   readonly at: string;
 }
-interface PointDocument {
-  readonly epoch: number;
-  readonly number: number;
-  readonly hash: string;
-}
-
 /** The status of light mode as plain JSON; names are a promise to scripts, `null` means unknown or none. */
 export interface LightStatusDocument {
   readonly schema: 1;
@@ -78,22 +69,7 @@ export interface LightStatusDocument {
   readonly head: HeadDocument | null;
   readonly target: { readonly height: number; readonly asOf: string } | null;
   readonly streams: number;
-  readonly epochChain: {
-    readonly origin: EpochStatus["origin"];
-    readonly base: PointDocument | null;
-    readonly head: PointDocument | null;
-    /** The newest epoch whose committees are known. */
-    readonly epoch: number;
-    /** The newest epoch that peers say has ended. */
-    readonly endedEpoch: number | null;
-    readonly caughtUp: boolean;
-    readonly streams: number;
-    readonly delivering: number;
-    readonly epochsPerSecond: number;
-    readonly waiting: WaitDocument | null;
-    readonly refused: RefusalDocument | null;
-    readonly failed: string | null;
-  };
+  readonly epochChain: EpochChainDocument;
   readonly checkpoint:
     | { readonly given: string | null; readonly ageDays: number | null; readonly old: boolean | null }
     | null;
@@ -102,13 +78,10 @@ export interface LightStatusDocument {
   readonly failed: string | null;
 }
 
-function pointJson(point: EpochPoint | undefined): PointDocument | null {
-  return point === undefined ? null : { epoch: point.epoch, number: point.number, hash: to0x(point.hash) };
-}
 function waitJson(waiting: LightStatus["waiting"]): WaitDocument | null {
   return waiting === undefined ? null : { what: waiting.what, since: new Date(waiting.since).toISOString() };
 }
-function refusalJson(refusal: LightRefusal | EpochRefusal | undefined): RefusalDocument | null {
+function refusalJson(refusal: LightRefusal | undefined): RefusalDocument | null {
   return refusal === undefined ? null : { ...refusal, at: new Date(refusal.at).toISOString() };
 }
 
@@ -130,20 +103,7 @@ export function lightStatusJson(status: LightStatus): LightStatusDocument {
       ? null
       : { height: target.height, asOf: new Date(target.asOf).toISOString() },
     streams: status.streams,
-    epochChain: {
-      origin: epochs.origin,
-      base: pointJson(epochs.base),
-      head: pointJson(epochs.head),
-      epoch: epochs.epoch,
-      endedEpoch: epochs.target ?? null,
-      caughtUp: epochs.caughtUp,
-      streams: epochs.streams,
-      delivering: epochs.delivering,
-      epochsPerSecond: Math.round(epochs.rate * 10) / 10,
-      waiting: waitJson(epochs.waiting),
-      refused: refusalJson(epochs.refused),
-      failed: epochs.failed ?? null,
-    },
+    epochChain: epochChainJson(epochs, now),
     checkpoint: checkpoint === undefined && age === undefined ? null : {
       given: checkpoint === undefined ? null : checkpointText(checkpoint),
       ageDays: age?.days ?? null,

@@ -1,0 +1,155 @@
+/**
+ * Peers of real libp2p that serve chains out of memory, and nodes of this process that meet them.
+ *
+ * Why it exists: what a node does with its peers is seen over real sockets, while a test decides what a peer has. What must stay
+ * true: a peer answers as a full node would; everything started here is ended by its `stop`.
+ */
+import { nullLogger, nullMeter, SeededRandom, SystemClock, toHex } from "../../src/base/mod.ts";
+import { RecentErrors } from "../../src/api/mod.ts";
+import { FLAGS, loadConfig, parseArgv } from "../../src/config/mod.ts";
+import { HsyncNode } from "../../src/node/mod.ts";
+import type { NodeOptions } from "../../src/node/node.ts";
+import { createHost, newIdentity } from "../../src/p2p/mod.ts";
+import { type ChainReader, type DeliveredBlock, SyncProtocol } from "../../src/stream/mod.ts";
+import { localFlags } from "./support.ts";
+
+export const clock = new SystemClock();
+
+/** A whole chain from genesis, up to a height that may change. */
+export function readerOf(
+  blocks: readonly DeliveredBlock[],
+  height: () => number = () => blocks.length - 1,
+): ChainReader {
+  const numbers = new Map(blocks.map(({ block }) => [toHex(block.hash), block.number]));
+  const at = (number: number) => number <= height() ? blocks[number] : undefined;
+  return {
+    head: () => ({ number: height(), hash: blocks[height()]?.block.hash ?? new Uint8Array(32) }),
+    lowest: () => 0,
+    hashAt: (number) => Promise.resolve(at(number)?.block.hash),
+    numberOf: (hash) => {
+      const number = numbers.get(toHex(hash));
+      return Promise.resolve(number === undefined || number > height() ? undefined : number);
+    },
+    blockAt: (number) => {
+      const found = at(number);
+      return Promise.resolve(
+        found === undefined ? undefined : { bytes: found.block.bytes, commitSig: found.commitSig },
+      );
+    },
+    receiptsAt: () => Promise.resolve(undefined),
+  };
+}
+
+/** What a peer offers: `sync` of a shard, or `epochsync`. */
+export interface PeerService {
+  readonly service: "sync" | "epochsync";
+  readonly shardId: number;
+  readonly reader: ChainReader;
+}
+
+export interface Peer {
+  readonly id: string;
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a peer that only serves. */
+export async function startPeer(services: readonly PeerService[], network = "localnet"): Promise<Peer> {
+  const host = await createHost({
+    identity: await newIdentity(),
+    ip: "127.0.0.1",
+    port: 0,
+    userAgent: "test",
+  });
+  const protocols: SyncProtocol[] = [];
+  for (const service of services) {
+    const protocol = new SyncProtocol({
+      host,
+      ...service,
+      network,
+      caps: { hardLowCap: 0, softLowCap: 0, highCap: 64, discBatch: 1 },
+      clock,
+      logger: nullLogger,
+      meter: nullMeter,
+      rateLimits: { perStream: 0, global: 0 },
+      advertise: false,
+    });
+    await protocol.start();
+    protocols.push(protocol);
+  }
+  return {
+    id: host.peerId,
+    address: host.addresses()[0] as string,
+    stop: async () => {
+      for (const protocol of protocols) await protocol.stop();
+      await host.stop();
+    },
+  };
+}
+
+/** A beacon node: the whole chain of shard 0, and its epochs. */
+export function beaconPeer(reader: ChainReader, network = "localnet"): Promise<Peer> {
+  return startPeer([
+    { service: "sync", shardId: 0, reader },
+    { service: "epochsync", shardId: 0, reader },
+  ], network);
+}
+
+/** A node of another shard without an epoch chain that anybody could use. */
+export function shardPeer(reader: ChainReader, network = "localnet"): Promise<Peer> {
+  return startPeer([{ service: "sync", shardId: 1, reader }], network);
+}
+
+/** Settings of a node that trusts these peers, on loopback, everything below `dir`. */
+export function nodeConfig(
+  dir: string,
+  shard: number,
+  peers: readonly Peer[],
+  more: readonly string[] = [],
+): NodeOptions["loaded"] {
+  const trusted = peers.flatMap((peer) => ["--sync.trusted-nodes", peer.address]);
+  const args = localFlags(dir, ["--prometheus=false", "--run.shard", String(shard), ...trusted, ...more]);
+  return loadConfig({ flags: parseArgv(args, FLAGS).flags, env: () => undefined });
+}
+
+/** Starts a node in this process. */
+export function startNode(
+  loaded: NodeOptions["loaded"],
+  more: Partial<NodeOptions> = {},
+): Promise<HsyncNode> {
+  return HsyncNode.start({
+    loaded,
+    clock,
+    random: new SeededRandom(1),
+    logger: nullLogger,
+    errors: new RecentErrors(),
+    ...more,
+  });
+}
+
+/** Resolves once the node's head is at `height`. Rejects with what ended its sync. */
+export function reaches(node: HsyncNode, height: number): Promise<void> {
+  const { driver } = node;
+  return new Promise((resolve, reject) => {
+    if (node.store.head().number >= height) return resolve();
+    if (driver?.failed !== undefined) return reject(driver.failed);
+    driver?.on((event) => {
+      if (event.type === "committed" && event.head.number >= height) resolve();
+      else if (event.type === "failed") reject(event.error);
+    });
+  });
+}
+
+/** Resolves with the error that ends the node's sync. */
+export function failureOf(node: HsyncNode): Promise<Error> {
+  const { driver } = node;
+  return new Promise((resolve) => {
+    if (driver?.failed !== undefined) resolve(driver.failed);
+    driver?.on((event) => event.type === "failed" && resolve(event.error));
+  });
+}
+
+/** Resolves once `is` holds; looked at several times a second, for facts that no event tells. */
+export async function holds(is: () => boolean): Promise<void> {
+  while (!is()) await clock.sleep(50);
+}

@@ -199,6 +199,25 @@ export interface CheckpointStatus {
   readonly old: boolean | null;
 }
 
+/** What proves the incoming receipts of stored blocks by headers of their source shards (`[Sync] ProveBodies`). */
+export interface BodiesStatus {
+  /** Blocks proven in this run. */
+  readonly proven: number;
+  /** Blocks that wait for a proof, the lowest of them, and since when the one that has waited longest. */
+  readonly waiting: number;
+  readonly lowest: number | null;
+  readonly since: string | null;
+  /** How many wait because nobody serves the source shard, because none there has gone far enough, or show other headers. */
+  readonly reasons: { readonly nobody: number; readonly lacking: number; readonly other: number };
+  /** Of those that wait: asked about for hours in vain. */
+  readonly doubtful: number;
+  /** Blocks that are not tried any more in this run. */
+  readonly givenUp: number;
+  /** Stored blocks have been looked through up to here. */
+  readonly lookedTo: number;
+  readonly streams: ReadonlyArray<{ readonly shard: number; readonly streams: number }>;
+}
+
 export interface StatusDocument {
   readonly schema: 1;
   readonly time: string;
@@ -208,6 +227,8 @@ export interface StatusDocument {
   readonly epochChain: EpochChainStatus | null;
   /** Null when everything goes back to genesis and no checkpoint was given. */
   readonly checkpoint: CheckpointStatus | null;
+  /** Null where headers of other shards are not asked for. */
+  readonly bodies: BodiesStatus | null;
   readonly streams: { readonly protocols: readonly ProtocolStatus[] };
   readonly requests: RequestsStatus;
   readonly server: { readonly requestsPerMinute: number; readonly limiterWaitMsP95: number };
@@ -281,6 +302,7 @@ export interface StatusParts {
   readonly diagnosis: readonly Diagnosis[];
   readonly epochChain: EpochChainStatus | undefined;
   readonly checkpoint: CheckpointStatus | undefined;
+  readonly bodies: BodiesStatus | undefined;
   readonly protocols: readonly ProtocolStatus[];
   readonly requests: RequestsStatus;
   readonly server: StatusDocument["server"];

@@ -4,7 +4,7 @@
  * Why it exists: the node says when parts start, this file says with what. What must stay true: every key of
  * `[P2P]` and `[Sync]` that hsync uses ends up in a part, and nothing here starts anything.
  */
-import type { Clock, Logger, Meter, Random } from "../base/mod.ts";
+import { type Clock, equalBytes, type Logger, type Meter, type Random } from "../base/mod.ts";
 import { BUILD } from "../api/mod.ts";
 import type { NetworkParams } from "../chain/mod.ts";
 import type { HsyncConfig } from "../config/mod.ts";
@@ -172,5 +172,41 @@ export function followedEpochs(
     trusted: trustedPeers(config),
     memory: memoryIn(store, "epochsync"),
     advertise: sync.enabled,
+  };
+}
+
+/** Streams to nodes of a shard whose headers are wanted: enough that a liar among them is not the only one asked. */
+const SOURCE_STREAMS = { hardLowCap: 1, softLowCap: 3, highCap: 8, discBatch: 4 };
+
+/**
+ * Settings of the protocol of another shard, whose headers this node asks for, but for the host: it has nothing of that
+ * chain but its genesis, so it neither advertises it nor takes streams that peers open.
+ *
+ * @throws {HsyncError} SHARD_UNKNOWN: the network has no such shard.
+ */
+export function sourceProtocol(
+  config: HsyncConfig,
+  params: NetworkParams,
+  shardId: number,
+  parts: Common,
+): Omit<SyncProtocolOptions, "host"> {
+  const { hash, bytes } = params.genesisBlock(shardId);
+  const nothing = Promise.resolve(undefined);
+  const genesis = { bytes, commitSig: new Uint8Array(96) };
+  return {
+    ...common(config, params, parts),
+    service: "sync",
+    shardId,
+    reader: {
+      head: () => ({ number: 0, hash }),
+      lowest: () => 0,
+      hashAt: (number) => Promise.resolve(number === 0 ? hash : undefined),
+      numberOf: (wanted) => Promise.resolve(equalBytes(wanted, hash) ? 0 : undefined),
+      blockAt: (number) => Promise.resolve(number === 0 ? genesis : undefined),
+      receiptsAt: () => nothing,
+    },
+    caps: SOURCE_STREAMS,
+    advertise: false,
+    accepts: false,
   };
 }

@@ -75,6 +75,9 @@ export function addWarnings(s: Settings, sections: ReadonlySet<string>, hasFile:
         : "this node will neither serve nor sync; pass `--sync.client` or set `[Sync] Client = true`",
     );
   }
+  if (s.bool("Sync.ProveBodies") && !s.bool("Sync.Client")) {
+    s.notice("CFG-PROVE-OFF", "ProveBodies asks peers, which a node with `[Sync] Client = false` does not");
+  }
   if (s.num("Sync.MinPeers") > 16) {
     s.notice(
       "CFG-MANY-PEERS",

@@ -224,6 +224,7 @@ export class LightNode {
       epochs: { epochs: light.epochs, check: undefined },
       checkpoint: this.#epochs.checkpointStatus(),
       awaited: undefined,
+      bodies: undefined,
       unadvertised: undefined,
       findings: this.#findings,
       stopping: this.#stopped !== undefined,

@@ -35,6 +35,7 @@ import { EvidenceFiles } from "./evidence.ts";
 import { openListeners } from "./http.ts";
 import { hostOptions } from "./network_parts.ts";
 import { StreamServices } from "./services.ts";
+import { sourceTopics } from "./source_headers.ts";
 import { headHeader, NO_HOST, statusParts } from "./status.ts";
 import { type Judge, makeVerifier } from "./verifier.ts";
 
@@ -147,6 +148,7 @@ export class HsyncNode {
     const { params } = this;
     const identity = await loadIdentity(config.p2p.keyFile, logger.child("p2p"));
     const topics = [protocolId("sync", params.name, config.shard), protocolId("epochsync", params.name, 0)];
+    topics.push(...sourceTopics(config, params));
     const metrics = new Metrics({
       shards: [...new Set([config.shard, 0])],
       topics,
@@ -302,7 +304,7 @@ export class HsyncNode {
   #startDriver(): void {
     const { clock, logger, loaded } = this.options;
     const { sync, shard, run } = loaded.config;
-    const { follower, history } = this.#services;
+    const { follower, history, bodies } = this.#services;
     const driver = new SyncDriver({
       store: this.#store,
       peers: this.protocol,
@@ -320,6 +322,7 @@ export class HsyncNode {
     this.#undo.push(driver.on((event) => {
       if (event.type !== "committed") return;
       history.look();
+      bodies?.prover.notice();
       void this.#refreshHead();
     }));
     this.#undo.push(() => driver.stop());
@@ -361,6 +364,7 @@ export class HsyncNode {
         joined: this.#joined,
         epochs: this.#epochs.status(),
         checkpoint: this.#epochs.checkpointStatus(),
+        bodies: this.#services.bodies?.status(),
         awaited: this.#epochs.awaited,
         unadvertised: this.#services.history.missing(),
         findings: this.#findings,

@@ -1,5 +1,5 @@
 /**
- * The stream protocols of a full node: its own chain, and the beacon chain's epochs.
+ * The stream protocols of a full node: its own chain, the beacon chain's epochs, and other shards' headers.
  *
  * Why it exists: which shard offers, takes and advertises what is one decision (sync-protocol.md §2.1). What must stay true: a
  * beacon node offers the epoch chain out of its own; a node of another shard takes it from whoever has it and offers it
@@ -14,6 +14,7 @@ import type { EpochFollower } from "../sync/mod.ts";
 import type { EpochPart } from "./epochs.ts";
 import { HistoryWatch } from "./history.ts";
 import { type Common, epochProtocol, followedEpochs, ownProtocol } from "./network_parts.ts";
+import { SourceHeaders } from "./source_headers.ts";
 
 export interface ServiceOptions {
   readonly config: HsyncConfig;
@@ -27,10 +28,11 @@ export interface ServiceOptions {
 
 export class StreamServices {
   readonly #o: ServiceOptions;
-  /** The node's own chain first; grows while the node starts. */
+  /** The node's own chain first; grows while the node starts, and when another shard is asked for the first time. */
   readonly protocols: SyncProtocol[] = [];
   readonly history: HistoryWatch;
   #follower: EpochFollower | undefined;
+  #bodies: SourceHeaders | undefined;
 
   constructor(options: ServiceOptions) {
     this.#o = options;
@@ -47,6 +49,10 @@ export class StreamServices {
   get own(): SyncProtocol {
     return this.protocols[0] as SyncProtocol;
   }
+  /** Proves incoming receipts by headers of other shards; undefined where that is not asked for. */
+  get bodies(): SourceHeaders | undefined {
+    return this.#bodies;
+  }
   /** Follows the beacon chain, on other shards than 0 that synchronise. */
   get follower(): EpochFollower | undefined {
     return this.#follower;
@@ -59,9 +65,21 @@ export class StreamServices {
     if (!sync.enabled && !sync.client) return;
     const { history } = this;
     history.add(await this.#start(host, ownProtocol(config, params, store, parts, history.enough)));
-    if (shard !== 0) return await this.#followEpochs(host);
-    if (!sync.enabled) return;
-    history.add(await this.#start(host, epochProtocol(config, params, store, parts, history.enough)));
+    if (shard !== 0) await this.#followEpochs(host);
+    else if (sync.enabled) {
+      history.add(await this.#start(host, epochProtocol(config, params, store, parts, history.enough)));
+    }
+    if (sync.client && sync.proveBodies) this.#proveBodies(host);
+  }
+
+  /** Asks other shards' nodes for headers, beside everything else. */
+  #proveBodies(host: P2PHost): void {
+    const { config, params, store, parts, undo } = this.#o;
+    const onOpened = (protocol: SyncProtocol) => void this.protocols.push(protocol);
+    const bodies = new SourceHeaders({ config, params, host, store, parts, onOpened });
+    undo.push(() => bodies.stop());
+    bodies.start();
+    this.#bodies = bodies;
   }
 
   /** The beacon chain's epochs: taken from whoever has them, and offered again. */

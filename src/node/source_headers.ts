@@ -23,6 +23,8 @@ export interface SourceHeadersOptions {
   readonly host: P2PHost;
   readonly store: ProverStore;
   readonly parts: Common;
+  /** Told of every protocol that is opened; this part ends it. */
+  readonly onOpened?: (protocol: SyncProtocol) => void;
 }
 
 export class SourceHeaders implements SourceShards {
@@ -76,6 +78,7 @@ export class SourceHeaders implements SourceShards {
   async #start(protocol: SyncProtocol): Promise<SyncProtocol> {
     this.#protocols.push(protocol);
     await protocol.start();
+    this.#o.onOpened?.(protocol);
     return protocol;
   }
 

@@ -7,6 +7,7 @@
 import { getHeapStatistics } from "node:v8";
 import { type Clock, fromHex } from "../base/mod.ts";
 import {
+  type BodiesStatus,
   BUILD,
   type CheckpointStatus,
   type Diagnosis,
@@ -24,6 +25,7 @@ import type { ProtocolSnapshot } from "../stream/mod.ts";
 import { assuranceText, type DiagnosisLog, epochChainJson, type SyncStatus } from "../sync/mod.ts";
 import type { HostStatus } from "../p2p/mod.ts";
 import { type EpochFacts, epochFindings, hostFindings, LATER_CODES } from "./findings.ts";
+import { bodyWaits } from "./source_headers.ts";
 
 /** Entries that each queue of the request manager holds (guide: maxWaitingSize). */
 const REQUEST_QUEUE_LIMIT = 1024;
@@ -50,6 +52,8 @@ export interface StatusSources {
   readonly epochs: EpochFacts | undefined;
   /** Blocks that the operator vouched for; undefined when there are none. */
   readonly checkpoint: CheckpointStatus | undefined;
+  /** What proves incoming receipts; undefined where headers of other shards are not asked for. */
+  readonly bodies: BodiesStatus | undefined;
   /** `SHARD:NUMBER:HASH` of the checkpoint that the chain has yet to begin at. */
   readonly awaited: string | undefined;
   /** Why others are not told of this node, in words. */
@@ -125,10 +129,11 @@ export function statusParts(s: StatusSources): StatusParts {
     growth: sync?.growth,
     bottleneck: sync?.bottleneck,
     assurance: assuranceOf(s.store),
-    waiting: waitsOf(s),
+    waiting: [...waitsOf(s), ...bodyWaits(s.bodies, now)],
     diagnosis,
     epochChain: s.epochs === undefined ? undefined : epochChainStatus(s.epochs, now),
     checkpoint: s.checkpoint,
+    bodies: s.bodies,
     // The first is the node's own chain; no number of epoch streams is required.
     protocols: s.protocols.map((p, i) =>
       protocolStatus(p, i === 0 ? need : { min: 0, init: 0 }, s.traffic.streams(p.topic))

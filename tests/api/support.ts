@@ -46,6 +46,7 @@ export function parts(over: Partial<StatusParts> = {}): StatusParts {
     waiting: [],
     diagnosis: [],
     epochChain: undefined,
+    bodies: undefined,
     checkpoint: undefined,
     protocols: [{
       topic: TOPIC,

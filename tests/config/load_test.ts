@@ -72,6 +72,14 @@ Deno.test("the client switches the server on; without the client the node says s
   assert.ok(off.notices.some((n) => n.code === "CFG-CLIENT-OFF" && n.text.includes("--sync.client")));
 });
 
+Deno.test("bodies are proven only when asked for, and a node without a client says that it cannot", () => {
+  assert.equal(load("").config.sync.proveBodies, false);
+  const on = load("--sync.prove-bodies");
+  assert.equal(on.config.sync.proveBodies, true);
+  assert.ok(!codes(on).includes("CFG-PROVE-OFF"));
+  assert.ok(codes(load("--sync.prove-bodies --sync.client=false")).includes("CFG-PROVE-OFF"));
+});
+
 Deno.test("zeros of migrated files stand for the defaults, except where zero means all", () => {
   const loaded = load("", { file: fixture("duplicates.conf") });
   const { staged } = loaded.config.sync;

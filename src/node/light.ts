@@ -22,7 +22,7 @@ import type { LoadedConfig } from "../config/mod.ts";
 import { createCertificateVerifier } from "../crypto/mod.ts";
 import { createHost, type LibP2PHost, loadIdentity } from "../p2p/mod.ts";
 import { type ChainStore, storeDirectory } from "../store/mod.ts";
-import { protocolId, SyncProtocol } from "../stream/mod.ts";
+import { leaveNetwork, protocolId, SyncProtocol } from "../stream/mod.ts";
 import { DiagnosisLog, LightClient, type LightStatusDocument, lightStatusJson } from "../sync/mod.ts";
 import { openConfiguredChain, paramsOf } from "./chain.ts";
 import { EpochPart } from "./epochs.ts";
@@ -138,7 +138,7 @@ export class LightNode {
       this.#tickedAt = clock.monotonic();
     }));
     this.#host = await createHost(hostOptions(config, params, identity, this.#o));
-    this.#undo.push(() => this.#host.stop());
+    this.#undo.push(() => leaveNetwork(this.#host, this.#protocols));
     await this.#startProtocols();
     const [own, epochs = own] = this.#protocols;
     this.#light = new LightClient({
@@ -191,9 +191,8 @@ export class LightNode {
     }
     for (const options of settings) {
       const protocol = new SyncProtocol({ host, ...options });
-      this.#undo.push(() => protocol.stop());
-      await protocol.start();
       this.#protocols.push(protocol);
+      await protocol.start();
     }
   }
 

@@ -26,7 +26,7 @@ import type { LoadedConfig } from "../config/mod.ts";
 import { createHost, type LibP2PHost, loadIdentity } from "../p2p/mod.ts";
 import { type ChainStore, storeDirectory } from "../store/mod.ts";
 import { createCertificateVerifier } from "../crypto/mod.ts";
-import { protocolId, type SyncProtocol } from "../stream/mod.ts";
+import { leaveNetwork, protocolId, type SyncProtocol } from "../stream/mod.ts";
 import { DiagnosisLog, SyncDriver } from "../sync/mod.ts";
 import { adminActions } from "./admin_actions.ts";
 import { openConfiguredChain, paramsOf, storeLocationOf } from "./chain.ts";
@@ -189,7 +189,7 @@ export class HsyncNode {
 
     this.#step("joining the network");
     this.#host = await createHost(hostOptions(config, params, identity, this.options));
-    this.#undo.push(() => this.#host.stop());
+    this.#undo.push(() => leaveNetwork(this.#host, this.#services.protocols));
 
     await this.#services.start(this.#host);
     await this.#serveAdmin();

@@ -27,7 +27,7 @@ import {
   resolveBootnodes,
   systemTxtResolver,
 } from "../p2p/mod.ts";
-import { protocolId, SyncProtocol } from "../stream/mod.ts";
+import { leaveNetwork, protocolId, SyncProtocol } from "../stream/mod.ts";
 import { openChain, paramsOf } from "./chain.ts";
 
 const RESOLVE_MS = 10_000;
@@ -111,6 +111,7 @@ function onlyKnown(host: LibP2PHost): P2PHost {
     discover: async function* () {},
     advertise: () => Promise.resolve(),
     peersSpeaking: () => [],
+    addressesOf: (peerId) => host.addressesOf(peerId),
     connectedPeers: () => host.connectedPeers(),
     // The table is never asked; 1 says that there is nothing to wait for.
     routingTableSize: () => 1,
@@ -259,7 +260,7 @@ async function converse(
     });
     return height;
   } finally {
-    await protocol.stop();
+    await leaveNetwork(host, [protocol]);
     await store.close();
   }
 }

@@ -3,7 +3,8 @@
  *
  * Why it exists: which shard offers, takes and advertises what is one decision (sync-protocol.md §2.1). What must stay true: a
  * beacon node offers the epoch chain out of its own; a node of another shard takes it from whoever has it and offers it
- * again; whatever is started here is pushed to `undo`, what uses a protocol after the protocol.
+ * again; the protocols are ended by who owns the host, together with it (`leaveNetwork`); what uses a protocol is pushed to
+ * `undo`, to be ended before.
  */
 import type { NetworkParams } from "../chain/mod.ts";
 import type { HsyncConfig } from "../config/mod.ts";
@@ -22,7 +23,7 @@ export interface ServiceOptions {
   readonly store: ChainStore;
   readonly epochs: EpochPart;
   readonly parts: Common;
-  /** What ends things, in the order in which they began. */
+  /** What ends things, in the order in which they began; the host's end is in it already. */
   readonly undo: Array<() => Promise<void> | void>;
 }
 
@@ -93,9 +94,8 @@ export class StreamServices {
 
   async #start(host: P2PHost, settings: Omit<SyncProtocolOptions, "host">): Promise<SyncProtocol> {
     const protocol = new SyncProtocol({ host, ...settings });
-    this.#o.undo.push(() => protocol.stop());
-    await protocol.start();
     this.protocols.push(protocol);
+    await protocol.start();
     return protocol;
   }
 }

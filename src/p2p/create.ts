@@ -18,6 +18,7 @@ import {
 } from "../base/mod.ts";
 import { isLoopbackHost, parseMultiaddr } from "./addresses.ts";
 import { parseBootnodes, systemTxtResolver, type TxtResolver } from "./bootnodes.ts";
+import { Gate } from "./gater.ts";
 import { LibP2PHost } from "./host.ts";
 import type { Identity } from "./identity.ts";
 import { type HostServices, libp2pOptions, type Muxer } from "./libp2p_options.ts";
@@ -94,6 +95,11 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
   const reachability = new Reachability();
   const family = options.ip.includes(":") ? "ip6" : "ip4";
   const listen = parseMultiaddr(`/${family}/${options.ip}/tcp/${options.port}`).toString();
+  const gate = new Gate({
+    maxConnsPerIp: options.maxConnsPerIp ?? (privateNetwork ? 100 : 10),
+    maxIps: options.maxPeers ?? 0,
+    privateAddresses: privateNetwork,
+  });
   const node = await createLibp2p<HostServices>(libp2pOptions({
     privateKey: options.identity.privateKey,
     userAgent: options.userAgent,
@@ -101,14 +107,14 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
     privateNetwork,
     muxers: options.muxers ?? ["yamux", "mplex"],
     maxConnections: options.maxConnections ?? 512,
-    maxConnsPerIp: options.maxConnsPerIp ?? (privateNetwork ? 100 : 10),
-    maxIps: options.maxPeers ?? 0,
+    gate,
     dialTimeoutMs: options.dialTimeoutMs ?? 60_000,
     dhtConcurrency: options.dhtConcurrency ?? 10,
     announce: privateNetwork ? (own) => own : (own) => reachability.announced(own),
   }));
   const host = new LibP2PHost({
     node,
+    gate,
     reachability,
     privateNetwork,
     bootnodes,

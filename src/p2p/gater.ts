@@ -1,12 +1,13 @@
 /**
- * Which connections and addresses we let in.
+ * Which connections and addresses we let in, and how all of them end at once.
  *
  * Why it exists: the library limits connections per second and in total; a single machine could still take every
- * place, and a stranger's address book could make us knock on private networks. What must stay true: the number of
- * inbound connections of one IP never exceeds the limit, counted from the first packet on; a closed connection gives
- * its place back whatever ended it.
+ * place, and a stranger's address book could make us knock on private networks. It is also the one place that sees
+ * every raw connection, which an orderly leave needs. What must stay true: the number of inbound connections of one IP
+ * never exceeds the limit, counted from the first packet on; a closed connection gives its place back whatever ended
+ * it; and once the gate is shut, no connection comes about any more, in or out.
  */
-import type { ConnectionGater, MultiaddrConnection } from "@libp2p/interface";
+import type { ConnectionGater, MultiaddrConnection, PeerId } from "@libp2p/interface";
 import { hostOf, isPrivateAddress } from "./addresses.ts";
 
 export interface GaterOptions {
@@ -18,26 +19,92 @@ export interface GaterOptions {
   readonly privateAddresses: boolean;
 }
 
-/** The rules as the library asks for them. */
-export function createGater(options: GaterOptions): ConnectionGater {
-  const byIp = new Map<string, number>();
-  const leave = (ip: string) => {
-    const n = (byIp.get(ip) ?? 1) - 1;
-    if (n > 0) byIp.set(ip, n);
-    else byIp.delete(ip);
-  };
-  return {
-    denyInboundConnection(connection: MultiaddrConnection): boolean {
-      const ip = hostOf(connection.remoteAddr);
-      if (ip === undefined) return false;
-      const n = byIp.get(ip) ?? 0;
-      if (n >= options.maxConnsPerIp) return true;
-      if (n === 0 && options.maxIps > 0 && byIp.size >= options.maxIps) return true;
-      byIp.set(ip, n + 1);
-      if (connection.status === "open") connection.addEventListener("close", () => leave(ip), { once: true });
-      else leave(ip);
-      return false;
-    },
-    filterMultiaddrForPeer: (_peer, address) => options.privateAddresses || !isPrivateAddress(address),
-  };
+/** A connection below encryption and muxer. */
+export type RawConnection = Pick<
+  MultiaddrConnection,
+  "remoteAddr" | "status" | "timeline" | "abort" | "addEventListener"
+>;
+
+export class Gate {
+  /** The rules as the library asks for them. */
+  readonly rules: ConnectionGater;
+  readonly #options: GaterOptions;
+  readonly #byIp = new Map<string, number>();
+  /** Every raw connection to the peer at its other end, once encryption has told who that is. */
+  readonly #raw = new Map<RawConnection, string | undefined>();
+  #shut = false;
+
+  constructor(options: GaterOptions) {
+    this.#options = options;
+    const known = (peer: PeerId, raw: RawConnection) => this.#outbound(raw, peer.toString());
+    const closed = () => this.#shut;
+    this.rules = {
+      denyDialPeer: closed,
+      denyInboundConnection: (raw) => this.#inbound(raw),
+      denyOutboundConnection: known,
+      denyInboundEncryptedConnection: known,
+      denyOutboundEncryptedConnection: known,
+      denyInboundUpgradedConnection: closed,
+      denyOutboundUpgradedConnection: closed,
+      filterMultiaddrForPeer: (_peer, address) => options.privateAddresses || !isPrivateAddress(address),
+    };
+  }
+
+  /**
+   * Ends every connection to a peer at the transport. Its streams end with it and are not reset one by one: between a
+   * reset and the end of the connection a Go node opens the next stream, and counts its loss too.
+   */
+  cut(peerId: string, reason: string): void {
+    for (const [raw, peer] of [...this.#raw]) if (peer === peerId) raw.abort(new Error(reason));
+  }
+
+  /**
+   * Lets nobody in or out from now on and ends every connection at the transport, in one go. Those for which `last`
+   * holds come last, so that a peer whose stream ends has no other connection left to open the next one on.
+   */
+  shut(reason: string, last: (raw: RawConnection) => boolean): void {
+    this.#shut = true;
+    const idle: RawConnection[] = [];
+    const busy: Array<readonly [string, RawConnection]> = [];
+    for (const [raw, peer] of this.#raw) {
+      if (last(raw)) busy.push([peer ?? "", raw]);
+      else idle.push(raw);
+    }
+    // Connections of one peer directly after one another.
+    busy.sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
+    for (const raw of [...idle, ...busy.map(([, raw]) => raw)]) raw.abort(new Error(reason));
+  }
+
+  #inbound(raw: RawConnection): boolean {
+    if (this.#shut) return true;
+    const ip = hostOf(raw.remoteAddr);
+    if (ip !== undefined) {
+      const n = this.#byIp.get(ip) ?? 0;
+      const { maxConnsPerIp, maxIps } = this.#options;
+      if (n >= maxConnsPerIp) return true;
+      if (n === 0 && maxIps > 0 && this.#byIp.size >= maxIps) return true;
+      if (raw.status !== "open") return false;
+      this.#byIp.set(ip, n + 1);
+      raw.addEventListener("close", () => this.#leave(ip), { once: true });
+    }
+    this.#keep(raw, undefined);
+    return false;
+  }
+
+  #outbound(raw: RawConnection, peer: string): boolean {
+    this.#keep(raw, peer);
+    return this.#shut;
+  }
+
+  #keep(raw: RawConnection, peer: string | undefined): void {
+    if (raw.status !== "open") return;
+    if (!this.#raw.has(raw)) raw.addEventListener("close", () => this.#raw.delete(raw), { once: true });
+    this.#raw.set(raw, peer);
+  }
+
+  #leave(ip: string): void {
+    const n = (this.#byIp.get(ip) ?? 1) - 1;
+    if (n > 0) this.#byIp.set(ip, n);
+    else this.#byIp.delete(ip);
+  }
 }

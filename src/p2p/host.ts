@@ -6,16 +6,19 @@
  * after `stop()` nothing of ours runs any more, and every later call fails with P2P_STOPPED.
  */
 import type { Connection, IdentifyResult, Libp2p, PeerId, Stream } from "@libp2p/interface";
-import { type Cancel, type Clock, Emitter, type Logger, type Random, safeText } from "../base/mod.ts";
+import { type Cancel, type Clock, Emitter, type Logger, safeText } from "../base/mod.ts";
 import { isPrivateAddress, parseMultiaddr, parsePeerId } from "./addresses.ts";
-import { type BootnodeEntry, parseBootnode, resolveBootnodes, type TxtResolver } from "./bootnodes.ts";
-import { Bootstrap, type BootstrapPeer } from "./bootstrap.ts";
+import { parseBootnode, resolveBootnodes, type TxtResolver } from "./bootnodes.ts";
+import { Bootstrap } from "./bootstrap.ts";
 import { Deadline } from "./deadline.ts";
 import { Discovery, MAX_PEER_ADDRESSES } from "./discovery.ts";
 import { hostStopped, openFailure } from "./errors.ts";
+import type { Gate } from "./gater.ts";
+import type { HostParts, HostStatus } from "./host_parts.ts";
 import { type HostServices, MAX_PROTOCOL_STREAMS } from "./libp2p_options.ts";
 import type { Reachability } from "./reachability.ts";
 import { LibP2PStream } from "./stream.ts";
+import { PeersTold } from "./told.ts";
 import type { DiscoveredPeer, P2PHost, P2PStream, PeerEvent } from "./types.ts";
 
 /** Routing table entries below which a lost bootnode is dialled again. */
@@ -23,46 +26,16 @@ const SMALL_TABLE = 20;
 /** The highest value a tag may have; the library gives 1 by itself, and about 50 to close DHT neighbours. */
 const PROTECTED_VALUE = 100;
 const PROTECT_PREFIX = "hsync-";
-/** What we remember of a peer's identify list: enough for every protocol of a Harmony node. */
-const MAX_PROTOCOLS = 64;
-const MAX_PROTOCOL_LENGTH = 140;
-
-/** A picture of the host for `/status`. */
-export interface HostStatus {
-  readonly peerId: string;
-  readonly addresses: readonly string[];
-  readonly connected: number;
-  readonly routingTable: number;
-  readonly dhtMode: "client" | "server";
-  /** The IP that others see us at, on a public network. */
-  readonly observedIp: string | undefined;
-  /** True when a connection came in from outside. */
-  readonly reached: boolean;
-  readonly bootstrap: readonly BootstrapPeer[];
-  /** Bootnode names that could not be resolved yet. */
-  readonly unresolved: readonly string[];
-}
-
-/** What a host is made of; every list is checked already. */
-export interface HostParts {
-  /** Created, not started. */
-  readonly node: Libp2p<HostServices>;
-  readonly reachability: Reachability;
-  readonly privateNetwork: boolean;
-  readonly bootnodes: readonly BootnodeEntry[];
-  readonly staticPeers: readonly BootnodeEntry[];
-  readonly resolver: TxtResolver;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-}
+/** A stream on a connection that stands may take this long to negotiate, however long dialling took. */
+const NEGOTIATION_MS = 1_000;
 
 /** The host, plus what only its owner needs. */
 export class LibP2PHost implements P2PHost {
   readonly peerId: string;
   readonly #node: Libp2p<HostServices>;
+  readonly #gate: Gate;
   readonly #events = new Emitter<PeerEvent>();
-  readonly #protocols = new Map<string, ReadonlySet<string>>();
+  readonly #told: PeersTold;
   readonly #reachability: Reachability;
   readonly #discovery: Discovery;
   readonly #bootstrap: Bootstrap;
@@ -73,17 +46,20 @@ export class LibP2PHost implements P2PHost {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #resolver: TxtResolver;
+  #left: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
   /** Does nothing by itself; use `createHost`. */
   constructor(parts: HostParts) {
     const { node, clock, log } = parts;
     this.#node = node;
+    this.#gate = parts.gate;
     this.peerId = node.peerId.toString();
     this.#clock = clock;
     this.#log = log;
     this.#resolver = parts.resolver;
     this.#privateNetwork = parts.privateNetwork;
+    this.#told = new PeersTold(parts.privateNetwork);
     this.#reachability = parts.reachability;
     this.#events.onError = (error) => log.error("a listener of network events failed", { error });
     const isConnected = (peerId: string) => this.#isConnected(peerId);
@@ -125,7 +101,7 @@ export class LibP2PHost implements P2PHost {
       this.#events.emit({ type: "connected", peerId: detail.toString() });
     });
     node.addEventListener("peer:disconnect", ({ detail }) => {
-      this.#protocols.delete(detail.toString());
+      this.#told.forget(detail.toString());
       this.#bootstrap.poke();
       this.#events.emit({ type: "disconnected", peerId: detail.toString() });
     });
@@ -141,17 +117,18 @@ export class LibP2PHost implements P2PHost {
 
   #onIdentify(result: IdentifyResult): void {
     const peerId = result.peerId.toString();
-    if (result.protocols.length > 0 && this.#isConnected(peerId)) {
-      const short = result.protocols.filter((p) => p.length <= MAX_PROTOCOL_LENGTH);
-      this.#protocols.set(peerId, new Set(short.slice(0, MAX_PROTOCOLS)));
-    }
+    if (this.#isConnected(peerId)) this.#told.note(result);
     if (!this.#privateNetwork && result.observedAddr !== undefined) {
       if (this.#reachability.observe(result.connection.remoteAddr, result.observedAddr)) {
         this.#log.info("others see us at", { ip: this.#reachability.observedIp });
         this.#run(this.#publishAddresses(), "publishing our addresses");
       }
     }
-    this.#events.emit({ type: "identified", peerId, protocols: [...this.#protocols.get(peerId) ?? []] });
+    this.#events.emit({
+      type: "identified",
+      peerId,
+      protocols: this.#told.protocolsOf(peerId),
+    });
   }
 
   #onConnection(connection: Connection): void {
@@ -212,21 +189,24 @@ export class LibP2PHost implements P2PHost {
     };
   }
 
-  openStream(
+  async openStream(
     peer: DiscoveredPeer,
     protocol: string,
     options: { readonly signal?: AbortSignal; readonly timeoutMs: number },
   ): Promise<P2PStream> {
     const what = `opening ${protocol} to ${peer.peerId}`;
-    return this.#within(what, peer.peerId, options, async (signal) => {
+    const start = this.#clock.monotonic();
+    const connection = await this.#within(what, peer.peerId, options, async (signal) => {
       const id = parsePeerId(peer.peerId);
       await this.#remember(id, peer.addresses);
-      const connection = await this.#node.dial(id, { signal });
-      const stream: Stream = await connection.newStream(protocol, {
-        signal,
-        maxOutboundStreams: MAX_PROTOCOL_STREAMS,
-      });
-      return this.#wrap(stream, connection);
+      return await this.#node.dial(id, { signal });
+    });
+    // The caller's signal ends here: the peer may have taken the stream already, and to give it up again would look
+    // like a stream that was lost.
+    const timeoutMs = Math.max(NEGOTIATION_MS, options.timeoutMs - (this.#clock.monotonic() - start));
+    return await this.#within(what, peer.peerId, { timeoutMs }, async (signal) => {
+      const limits = { signal, maxOutboundStreams: MAX_PROTOCOL_STREAMS };
+      return this.#wrap(await connection.newStream(protocol, limits), connection);
     });
   }
 
@@ -267,7 +247,11 @@ export class LibP2PHost implements P2PHost {
   }
 
   peersSpeaking(protocol: string): readonly string[] {
-    return [...this.#protocols].flatMap(([peerId, protocols]) => protocols.has(protocol) ? [peerId] : []);
+    return this.#told.speaking(protocol);
+  }
+
+  addressesOf(peerId: string): readonly string[] {
+    return this.#told.addressesOf(peerId);
   }
 
   connectedPeers(): number {
@@ -288,7 +272,8 @@ export class LibP2PHost implements P2PHost {
 
   async disconnect(peerId: string): Promise<void> {
     if (this.#stopping.signal.aborted) return;
-    this.#resetStreams((stream) => stream.peerId === peerId, "disconnecting");
+    for (const stream of this.#streams) if (stream.peerId === peerId) stream.forsake("disconnecting");
+    this.#gate.cut(peerId, "disconnecting");
     await this.#node.hangUp(parsePeerId(peerId));
   }
 
@@ -311,18 +296,37 @@ export class LibP2PHost implements P2PHost {
     };
   }
 
+  /**
+   * Leaves the network at once: nobody gets in any more and every connection is cut below its streams. A stream that is
+   * reset while its connection stands is opened again by a Go node within a millisecond, and the loss of that one then
+   * puts us into a cooldown (sync-protocol.md §3.4); a library's polite close half-closes it, and the Go node spins
+   * (§2.4). Handlers stay; what they hold fails by itself. Resolves when nothing dials any more.
+   */
+  leave(): Promise<void> {
+    this.#left ??= this.#leave();
+    return this.#left;
+  }
+
+  async #leave(): Promise<void> {
+    // A connection and its raw one share the record of their times: that is how to tell which of them carries streams.
+    const busy = new Set<unknown>([...this.#streams].map((stream) => stream.timeline));
+    for (const stream of this.#streams) stream.forsake("leaving");
+    // First the connections, then the signal: it would make the library reset streams that are being opened.
+    this.#gate.shut("leaving", (raw) => busy.has(raw.timeline));
+    this.#stopping.abort();
+    await Promise.all([this.#bootstrap.stop(), this.#discovery.stop()]);
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
   async #stop(): Promise<void> {
-    this.#stopping.abort();
-    this.#resetStreams(() => true, "stopping");
-    await Promise.all([this.#bootstrap.stop(), this.#discovery.stop()]);
+    await this.leave();
     await Promise.all(this.#background);
     await this.#node.stop();
-    this.#protocols.clear();
+    this.#told.clear();
   }
 
   #assertRunning(what: string): void {
@@ -334,14 +338,6 @@ export class LibP2PHost implements P2PHost {
     this.#streams.add(wrapped);
     wrapped.closed.then(() => this.#streams.delete(wrapped));
     return wrapped;
-  }
-
-  /**
-   * Resets streams before their connection is closed: the library would half-close them, and a Go node spins on a
-   * half-closed sync stream (sync-protocol.md §2.4).
-   */
-  #resetStreams(which: (stream: LibP2PStream) => boolean, reason: string): void {
-    for (const stream of [...this.#streams]) if (which(stream)) stream.reset(reason);
   }
 
   #isConnected(peerId: string): boolean {

@@ -14,7 +14,7 @@ import { type Ping, ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions } from "libp2p";
-import { createGater } from "./gater.ts";
+import type { Gate } from "./gater.ts";
 import { noiseLikeGo } from "./security.ts";
 
 /** Services of our host. */
@@ -35,8 +35,7 @@ export interface HostSettings {
   readonly privateNetwork: boolean;
   readonly muxers: readonly Muxer[];
   readonly maxConnections: number;
-  readonly maxConnsPerIp: number;
-  readonly maxIps: number;
+  readonly gate: Gate;
   readonly dialTimeoutMs: number;
   /** Parallel questions of a DHT query. */
   readonly dhtConcurrency: number;
@@ -84,11 +83,7 @@ export function libp2pOptions(settings: HostSettings): Libp2pOptions<HostService
     transports: [tcp()],
     connectionEncrypters: [noiseLikeGo()],
     streamMuxers: settings.muxers.map(muxer),
-    connectionGater: createGater({
-      maxConnsPerIp: settings.maxConnsPerIp,
-      maxIps: settings.maxIps,
-      privateAddresses: privateNetwork,
-    }),
+    connectionGater: settings.gate.rules,
     connectionManager: {
       maxConnections: settings.maxConnections,
       inboundConnectionThreshold: privateNetwork ? PRIVATE_CONNECTION_RATE : PUBLIC_CONNECTION_RATE,

@@ -22,6 +22,8 @@ export class LibP2PStream implements P2PStream {
   readonly protocol: string;
   readonly muxer: string;
   readonly closed: Promise<void>;
+  /** The record of times of the connection below. */
+  readonly timeline: Connection["timeline"];
   readonly #stream: Stream;
   readonly #reader: StreamReader;
   readonly #turn = new Semaphore(1);
@@ -35,6 +37,7 @@ export class LibP2PStream implements P2PStream {
     this.remoteAddress = connection.remoteAddr.toString();
     this.protocol = stream.protocol;
     this.muxer = connection.multiplexer ?? "";
+    this.timeline = connection.timeline;
     const wake = () => this.#wake?.();
     stream.addEventListener("drain", wake);
     stream.addEventListener("idle", wake);
@@ -82,9 +85,15 @@ export class LibP2PStream implements P2PStream {
 
   reset(reason: string): void {
     if (this.#gone !== undefined) return;
+    this.forsake(reason);
+    this.#stream.abort(new Error(reason));
+  }
+
+  /** Ends the stream on our side, as our doing. The caller ends its connection in the same turn. */
+  forsake(reason: string): void {
+    if (this.#gone !== undefined) return;
     this.#gone = streamReset(this.peerId, reason);
     this.#reader.fail(this.#gone);
-    this.#stream.abort(new Error(reason));
   }
 
   /** Gives a write up after `sent` bytes: what the peer has of it cannot be taken back, so the stream has to go. */

@@ -85,6 +85,8 @@ export interface P2PHost {
   ): Promise<void>;
   /** Connected peers whose identify list contains the protocol: free candidates, no DHT needed. */
   peersSpeaking(protocol: string): readonly string[];
+  /** Where a connected peer says that it listens: for finding it again without the DHT. Empty when it has not said. */
+  addressesOf(peerId: string): readonly string[];
   /** Number of distinct connected peers. */
   connectedPeers(): number;
   /** Number of peers in the DHT routing table: 0 means that questions are pointless yet (guide: wait, then ask). */

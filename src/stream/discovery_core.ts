@@ -229,8 +229,17 @@ export class DiscoveryCore {
     this.#pump(now, out);
   }
 
-  /** A set-up has come to its end. `failed` says how, undefined when the stream stands. */
-  setUp(peer: string, failed: FaultClass | undefined, now: number, out: ManagerEffect[]): void {
+  /**
+   * A set-up has come to its end. `failed` says how, undefined when the stream stands. For want of an address
+   * (`unknown`) nobody is left alone: whoever knows one may come the next moment.
+   */
+  setUp(
+    peer: string,
+    failed: FaultClass | undefined,
+    now: number,
+    out: ManagerEffect[],
+    unknown = false,
+  ): void {
     const setup = this.#setups.get(peer);
     if (setup === undefined) return;
     this.#setups.delete(peer);
@@ -241,7 +250,7 @@ export class DiscoveryCore {
       this.#dialCooldown.delete(peer);
       const redial = this.#redials.get(peer);
       if (redial !== undefined) redial.attempt = 0;
-    } else if (failed !== "REFUSED") {
+    } else if (failed !== "REFUSED" && !unknown) {
       const cooldown = now < this.#outageUntil ? OUTAGE_DIAL_COOLDOWN_MS : DIAL_COOLDOWN_MS;
       this.#dialCooldown.set(peer, now + cooldown);
     }

@@ -35,7 +35,7 @@ export class ManagerCore {
   readonly #outages = new OutageDetector();
   #nextCheckAt = 0;
   #started = false;
-  #stopped = false;
+  #phase: "running" | "leaving" | "stopped" = "running";
 
   constructor(config: ManagerConfig, book: PeerBook) {
     this.config = config;
@@ -51,8 +51,10 @@ export class ManagerCore {
   /** Takes an event and says what is to be done. `now` is ms on the monotonic clock. */
   step(now: number, event: ManagerEvent): ManagerEffect[] {
     const out: ManagerEffect[] = [];
-    // After the end only what keeps the books of raw streams straight is heard.
-    if (!this.#stopped || event.type === "gone" || event.type === "opened") this.#handle(now, event, out);
+    // At the end only what keeps the books of raw streams straight is heard.
+    const { type } = event;
+    const heard = this.#phase === "running" || type === "gone" || type === "opened" || type === "stop";
+    if (heard) this.#handle(now, event, out);
     return out;
   }
 
@@ -67,7 +69,7 @@ export class ManagerCore {
       case "opened":
         return this.#opened(event, now, out);
       case "probed":
-        return this.#probed(event.instance, event.height, now, out);
+        return this.#probed(event, now, out);
       case "probeFailed":
         return this.#probeFailed(event.instance, event.offence, now, out);
       case "gone":
@@ -100,7 +102,7 @@ export class ManagerCore {
         return this.discovery.discovered(now, out);
       case "dialFailed":
         if (event.fault === "REFUSED") this.book.refused(event.peer, now);
-        return this.discovery.setUp(event.peer, event.fault, now, out);
+        return this.discovery.setUp(event.peer, event.fault, now, out, event.unknown);
       case "wanted":
         return this.discovery.trigger("manual", now, out);
       case "online":
@@ -110,8 +112,11 @@ export class ManagerCore {
         return this.discovery.trigger("manual", now, out);
       case "drop":
         return this.#dropPeer(event.peer, now, out);
+      case "leave":
+        this.#phase = "leaving";
+        return;
       case "stop":
-        this.#stopped = true;
+        this.#phase = "stopped";
         for (const s of this.streams.all()) this.streams.end(s, "SHUTDOWN", "shutting down", out);
         return;
     }
@@ -119,7 +124,8 @@ export class ManagerCore {
 
   #opened(event: Extract<ManagerEvent, { type: "opened" }>, now: number, out: ManagerEffect[]): void {
     const { instance, peer, direction } = event;
-    const refusal = this.#refusal(peer, direction, now);
+    // On the way out a stream is as welcome as any: refusing it would end it while its connection stands.
+    const refusal = this.#phase === "leaving" ? undefined : this.#refusal(peer, direction, now);
     const stream = this.streams.add(event, now);
     if (refusal === undefined) {
       out.push({ type: "probe", instance });
@@ -131,7 +137,7 @@ export class ManagerCore {
 
   /** Why a new stream is not wanted (§3.3). It is served all the same until it ends (§2.3). */
   #refusal(peer: string, direction: "in" | "out", now: number): readonly [FailureName, string] | undefined {
-    if (this.#stopped) return ["SHUTDOWN", "shutting down"];
+    if (this.#phase === "stopped") return ["SHUTDOWN", "shutting down"];
     if (peer === this.config.selfId) return ["SANITY", "a stream to ourselves"];
     if (this.streams.ofPeer(peer).length >= MAX_STREAMS_PER_PEER) {
       return ["OVER_CAPACITY", "the peer has streams enough"];
@@ -149,7 +155,8 @@ export class ManagerCore {
     return undefined;
   }
 
-  #probed(instance: number, height: number, now: number, out: ManagerEffect[]): void {
+  #probed(event: Extract<ManagerEvent, { type: "probed" }>, now: number, out: ManagerEffect[]): void {
+    const { instance, height, addresses = [] } = event;
     const stream = this.streams.get(instance);
     if (stream === undefined || stream.state !== "probing") return;
     const { peer } = stream;
@@ -158,7 +165,9 @@ export class ManagerCore {
     // The probe is the first measurement; a reserved stream would have none otherwise.
     stream.capacity.answered(0, now - stream.openedAt);
     this.book.accepted(peer);
-    this.book.page(peer).goodAt = now;
+    const page = this.book.page(peer);
+    page.goodAt = now;
+    if (addresses.length > 0) page.addresses = addresses;
     const main = this.streams.mainOf(peer);
     if (main === undefined) this.streams.place(stream, now, out);
     else this.#resolve(main, stream, now, out);
@@ -205,7 +214,7 @@ export class ManagerCore {
     this.streams.forget(stream);
     stream.state = "ending";
     this.discovery.ended(peer, now);
-    if (this.#stopped) {
+    if (this.#phase !== "running") {
       this.streams.leave(stream, []);
       return;
     }

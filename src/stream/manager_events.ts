@@ -50,7 +50,13 @@ export type ManagerEvent =
     readonly muxer: string;
   }
   /** Its first exchange succeeded. */
-  | { readonly type: "probed"; readonly instance: number; readonly height: number }
+  | {
+    readonly type: "probed";
+    readonly instance: number;
+    readonly height: number;
+    /** Where the peer can be found again. */
+    readonly addresses?: readonly string[];
+  }
   | { readonly type: "probeFailed"; readonly instance: number; readonly offence: Offence }
   /** The stream is gone. */
   | { readonly type: "gone"; readonly instance: number; readonly offence: Offence }
@@ -71,13 +77,21 @@ export type ManagerEvent =
   | { readonly type: "found"; readonly peers: readonly DiscoveredPeer[]; readonly origin: PeerOrigin }
   /** The discovery run that `discover` started is over. */
   | { readonly type: "discovered" }
-  | { readonly type: "dialFailed"; readonly peer: string; readonly fault: FaultClass }
+  | {
+    readonly type: "dialFailed";
+    readonly peer: string;
+    readonly fault: FaultClass;
+    /** Nobody could be dialled for want of an address: says nothing about the peer. */
+    readonly unknown?: boolean;
+  }
   | { readonly type: "wanted" }
   /** The network came back, or a new connection stands. */
   | { readonly type: "online" }
   | { readonly type: "forgive"; readonly peer: string | undefined }
   /** The operator wants to be rid of a peer's streams. */
   | { readonly type: "drop"; readonly peer: string }
+  /** Our node is about to leave: what comes now is served, nobody is looked for or blamed any more. */
+  | { readonly type: "leave" }
   | { readonly type: "stop" };
 
 export type ManagerEffect =

@@ -241,7 +241,8 @@ export class PeerBook {
     const addresses = Array.isArray(p["addresses"]) ? p["addresses"] : [];
     page.addresses = addresses.filter((a): a is string => typeof a === "string" && a.length < 300)
       .slice(0, MAX_ADDRESSES);
-    if (typeof p["goodAgoMs"] === "number") {
+    // Without an address there is nothing to try first.
+    if (typeof p["goodAgoMs"] === "number" && page.addresses.length > 0) {
       this.#remembered.push({ peerId: p["id"], addresses: page.addresses });
     }
   }

@@ -94,6 +94,7 @@ export class SyncProtocol implements PeerSource {
   #wantsAdvertising: boolean;
   #state: "new" | "running" | "stopped" = "new";
   #advertiser: Advertiser | undefined;
+  #ended: Promise<unknown> | undefined;
   readonly #clock: Clock;
   readonly #caps: StreamCaps;
 
@@ -187,12 +188,22 @@ export class SyncProtocol implements PeerSource {
     return this.#wantsAdvertising;
   }
 
+  /**
+   * Prepares for leaving the network: ends our requests, serves those of others on. See `leaveNetwork`.
+   */
+  async leave(): Promise<void> {
+    this.#state = "stopped";
+    // What these two wait for may need the cut: a write that a peer does not take.
+    this.#ended ??= Promise.all([this.#requests.stop(), this.#advertiser?.stop()]);
+    await this.#manager.leave();
+  }
+
   /** Ends every request and stream. At most a few seconds; nothing is left running. */
   async stop(): Promise<void> {
     this.#state = "stopped";
-    const requests = this.#requests.stop();
-    await Promise.all([this.#advertiser?.stop(), this.#manager.stop()]);
-    await requests;
+    this.#ended ??= Promise.all([this.#requests.stop(), this.#advertiser?.stop()]);
+    await this.#manager.stop();
+    await this.#ended;
     this.#limiter.stop();
   }
 

@@ -64,6 +64,11 @@ export class ServeLoop {
     return this.#queue.length;
   }
 
+  /** True when no answer is being made or written. */
+  get idle(): boolean {
+    return this.#running === undefined;
+  }
+
   /**
    * Takes a request that arrived in `bytes` bytes. When the result is a promise, the reader must wait for it before
    * it reads on: that is the back-pressure on a peer that asks faster than it listens.

@@ -54,6 +54,8 @@ export interface ManagerOptions {
 const PROTECT_TAG = "sync-stream";
 /** Streams that never completed an exchange are given this long at shutdown (§2.8, never-lines). */
 const STOP_GRACE_MS = 3_000;
+/** How often a leaving node looks whether its streams have come to rest. */
+const QUIET_POLL_MS = 20;
 /**
  * Of two streams with one peer the unused one is kept for this long: the other side must have chosen too, else it
  * would see its only proven stream end.
@@ -72,6 +74,9 @@ export class StreamManager implements StreamOwner {
   /** Emptied streams to the time when they may end. */
   readonly #retiring = new Map<number, number>();
   #working = false;
+  #dials = 0;
+  /** No stream is ended by ourselves meanwhile: its connection stands. */
+  #leaving = false;
   #nextInstance = 1;
   #cancels: Cancel[] = [];
   #unhandle: Cancel = () => {};
@@ -101,9 +106,25 @@ export class StreamManager implements StreamOwner {
     this.#step({ type: "start" });
   }
 
+  /**
+   * The first half of an orderly end: no discovery, no new stream of ours, while those that stand, and those that
+   * peers open now, are served on. Resolves when no exchange is under way, after three seconds at the latest. To be
+   * followed by cutting the connections (`LibP2PHost.leave`), then `stop`.
+   */
+  async leave(): Promise<void> {
+    const { clock } = this.#o;
+    this.#leaving = true;
+    this.#abort.abort();
+    this.#step({ type: "leave" });
+    const by = clock.monotonic() + STOP_GRACE_MS;
+    const busy = () => this.#dials > 0 || [...this.#streams.values()].some((s) => !s.quiet);
+    while (busy() && clock.monotonic() < by) await clock.sleep(QUIET_POLL_MS);
+  }
+
   /** Ends all streams, the reserved ones too, and saves what is known of the peers. */
   async stop(): Promise<void> {
     const { clock } = this.#o;
+    this.#leaving = false;
     this.#abort.abort();
     this.#unhandle();
     this.#step({ type: "stop" });
@@ -320,7 +341,10 @@ export class StreamManager implements StreamOwner {
     if (stream === undefined) return;
     this.#task(
       stream.probe().then(
-        (height) => this.#step({ type: "probed", instance, height }),
+        (height) => {
+          const addresses = this.#o.host.addressesOf(stream.id);
+          this.#step({ type: "probed", instance, height, addresses });
+        },
         (cause) => this.#step({ type: "probeFailed", instance, offence: offenceOf(cause) }),
       ),
     );
@@ -328,6 +352,7 @@ export class StreamManager implements StreamOwner {
 
   async #dial(peer: DiscoveredPeer): Promise<void> {
     const { host, protocolId, logger } = this.#o;
+    this.#dials++;
     try {
       const { connectTimeoutMs } = this.core.times;
       // The probe's time is part of a set-up; a limit that hardly leaves any is split.
@@ -342,7 +367,10 @@ export class StreamManager implements StreamOwner {
         type: "dialFailed",
         peer: peer.peerId,
         fault: error.fault === "REFUSED" ? "REFUSED" : "TRANSPORT",
+        unknown: error.code === "P2P_NO_ADDRESS",
       });
+    } finally {
+      this.#dials--;
     }
   }
 
@@ -378,6 +406,7 @@ export class StreamManager implements StreamOwner {
   }
 
   #tick(): void {
+    if (this.#leaving) return;
     this.#step({ type: "tick" });
     for (const [instance, at] of this.#retiring) {
       if (this.#now() < at) continue;

@@ -135,6 +135,13 @@ export class SyncStream {
     return this.#probe !== undefined;
   }
 
+  /** True when nothing is being asked of us or answered, and the other side is past the start (§2.8, never-lines). */
+  get quiet(): boolean {
+    if (this.#gone) return true;
+    const busy = this.#probe !== undefined || this.#writing.length > 0 || !this.#loop.idle;
+    return !busy && this.#exchanged(this.#clock.monotonic());
+  }
+
   /** Starts reading and serving. Call once, before anything else can arrive. */
   run(): void {
     this.#reading ??= this.#read();

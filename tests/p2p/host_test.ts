@@ -185,7 +185,7 @@ Deno.test("a handler that throws costs the stream, not the host", async () => {
   assert.equal((await streamPair(a, b)).in.peerId, a.peerId);
 });
 
-Deno.test("disconnecting and stopping reset the streams, they do not end them politely", async () => {
+Deno.test("disconnecting and stopping break the streams off, they do not end them politely", async () => {
   await using hosts = new Hosts();
   const [a, b, c] = [await hosts.start(), await hosts.start(), await hosts.start()];
   const [first, second] = [await streamPair(a, b), await streamPair(a, c)];

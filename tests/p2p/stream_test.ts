@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { createLibp2p } from "libp2p";
 import { multiaddr } from "@multiformats/multiaddr";
 import type { Stream } from "@libp2p/interface";
 import { HsyncError, SeededRandom } from "../../src/base/mod.ts";
-import { newIdentity } from "../../src/p2p/mod.ts";
-import { type HostServices, libp2pOptions, MAX_WINDOW, type Muxer } from "../../src/p2p/libp2p_options.ts";
+import { MAX_WINDOW, type Muxer } from "../../src/p2p/libp2p_options.ts";
 import { HIGH_WATER } from "../../src/p2p/reader.ts";
 import { LibP2PStream } from "../../src/p2p/stream.ts";
-import { Hosts, readBytes, streamPair, TIMEOUT } from "./support.ts";
+import { bareNode, Hosts, readBytes, streamPair } from "./support.ts";
 
 const MIB = 1024 * 1024;
 /** The largest frame of the sync protocol with its length prefix. */
@@ -193,25 +191,6 @@ Deno.test("a consumer that leaves its loop is sent no more than a window", async
   pair.in.reset("done");
   assert.equal(await written, "TRANSPORT");
 });
-
-/** A bare node of the network library, which can do what our streams never do. */
-async function bareNode(muxer: Muxer) {
-  const node = await createLibp2p<HostServices>(libp2pOptions({
-    privateKey: (await newIdentity()).privateKey,
-    userAgent: "bare",
-    listen: "/ip4/127.0.0.1/tcp/0",
-    privateNetwork: true,
-    muxers: [muxer],
-    maxConnections: 100,
-    maxConnsPerIp: 100,
-    maxIps: 0,
-    dialTimeoutMs: TIMEOUT,
-    dhtConcurrency: 3,
-    announce: (own) => own,
-  }));
-  await node.start();
-  return node;
-}
 
 for (const muxer of ["yamux", "mplex"] as const) {
   Deno.test(`a half-close of the other side is the end, after all bytes, over ${muxer}`, async () => {

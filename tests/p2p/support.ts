@@ -4,6 +4,7 @@
  * Why it exists: every test needs some hosts, and none may leave a socket or a timer behind. What must stay true:
  * tests wait for events, never for time.
  */
+import { createLibp2p, type Libp2p } from "libp2p";
 import {
   createHost,
   type HostOptions,
@@ -11,6 +12,8 @@ import {
   newIdentity,
   type PeerEvent,
 } from "../../src/p2p/mod.ts";
+import { Gate } from "../../src/p2p/gater.ts";
+import { type HostServices, libp2pOptions, type Muxer } from "../../src/p2p/libp2p_options.ts";
 import { LibP2PStream } from "../../src/p2p/stream.ts";
 
 /** No wait in these tests should come near this. */
@@ -81,4 +84,22 @@ export async function readBytes(source: AsyncIterator<Uint8Array>, n: number): P
     at += next.value.length;
   }
   return out;
+}
+
+/** A bare node of the network library, which can do what our streams never do. */
+export async function bareNode(muxer: Muxer = "yamux"): Promise<Libp2p<HostServices>> {
+  const node = await createLibp2p<HostServices>(libp2pOptions({
+    privateKey: (await newIdentity()).privateKey,
+    userAgent: "bare",
+    listen: "/ip4/127.0.0.1/tcp/0",
+    privateNetwork: true,
+    muxers: [muxer],
+    maxConnections: 100,
+    gate: new Gate({ maxConnsPerIp: 100, maxIps: 0, privateAddresses: true }),
+    dialTimeoutMs: TIMEOUT,
+    dhtConcurrency: 3,
+    announce: (own) => own,
+  }));
+  await node.start();
+  return node;
 }

@@ -174,15 +174,30 @@ Deno.test("discovery: trusted peers come first, and again when nobody else is fo
 });
 
 Deno.test("discovery: good peers of the last run are dialled before anybody is asked", () => {
-  const [a, c] = [simPeerId(1), simPeerId(2)];
+  const [a, c, d] = [simPeerId(1), simPeerId(2), simPeerId(3)];
   const before = new PeerBook();
   before.page(a).goodAt = 5;
   before.page(c).goodAt = 9;
+  before.page(d).goodAt = 9;
+  for (const peer of [a, c]) before.page(peer).addresses = ["/ip4/127.0.0.1/tcp/1"];
   before.cooldowns.note(a, 0, "invalid_blocks", true);
   const book = new PeerBook();
   book.import(before.export(10), 0);
   const b = new Bench({}, book);
   assert.deepEqual(dials(b.step({ type: "start" })), [c], "a liar of the last run is still cooled down");
+  // One whose address nobody knows any more is not spoilt for whoever brings it.
+  const found = { peerId: d, addresses: ["/ip4/127.0.0.1/tcp/2"] };
+  assert.deepEqual(dials(b.step({ type: "found", peers: [found], origin: "dht" })), [d]);
+});
+
+Deno.test("discovery: a peer without a known address is dialled as soon as somebody brings one", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  const nameless = { peerId: "A", addresses: [] };
+  assert.deepEqual(dials(b.step({ type: "found", peers: [nameless], origin: "connected" })), ["A"]);
+  b.step({ type: "dialFailed", peer: "A", fault: "TRANSPORT", unknown: true });
+  const found = { peerId: "A", addresses: ["/ip4/127.0.0.1/tcp/2"] };
+  assert.deepEqual(dials(b.step({ type: "found", peers: [found], origin: "dht" })), ["A"]);
 });
 
 Deno.test("discovery: after an outage everybody lost is tried again within seconds of the return", () => {

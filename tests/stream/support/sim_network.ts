@@ -181,6 +181,9 @@ export class SimHost implements P2PHost {
   peersSpeaking(protocol: string): readonly string[] {
     return [...this.#connected].filter((id) => this.network.hosts.get(id)?.speaks(protocol) ?? false);
   }
+  addressesOf(peerId: string): readonly string[] {
+    return this.#connected.has(peerId) ? [`/sim/${peerId}`] : [];
+  }
   connectedPeers(): number {
     return this.#connected.size;
   }

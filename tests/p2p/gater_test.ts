@@ -1,0 +1,97 @@
+/** The gate: who gets in, and how everybody is put out at once. */
+import assert from "node:assert/strict";
+import { peerIdFromString } from "@libp2p/peer-id";
+import { multiaddr } from "@multiformats/multiaddr";
+import type { MultiaddrConnection } from "@libp2p/interface";
+import { Gate, type RawConnection } from "../../src/p2p/gater.ts";
+
+const ALICE = "12D3KooWBvxtHFnrjtfVta4Pqkx6TdBvDJL9GaXD9qViv66r2gie";
+const BOB = "12D3KooWMbURfNX3vMFqWRcoTLCvW1gYDjYjqcrEDnm7etSH4JZJ";
+
+/** A connection that writes down when it is cut. */
+class Raw extends EventTarget implements Pick<RawConnection, "abort" | "status" | "timeline"> {
+  status: "open" | "aborted" = "open";
+  readonly timeline = { open: 0 };
+  readonly remoteAddr = multiaddr("/ip4/10.0.0.1/tcp/4000");
+  constructor(readonly name: string, readonly log: string[]) {
+    super();
+  }
+  abort(): void {
+    this.status = "aborted";
+    this.log.push(this.name);
+    this.dispatchEvent(new Event("close"));
+  }
+  /** As the library hands it over. */
+  get raw(): MultiaddrConnection {
+    return this as unknown as MultiaddrConnection;
+  }
+}
+
+class Scene {
+  readonly cut: string[] = [];
+  readonly gate = new Gate({ maxConnsPerIp: 10, maxIps: 0, privateAddresses: true });
+
+  async inbound(name: string, peer?: string): Promise<Raw> {
+    const raw = new Raw(name, this.cut);
+    assert.equal(await this.gate.rules.denyInboundConnection?.(raw.raw), false);
+    if (peer !== undefined) {
+      const id = peerIdFromString(peer);
+      assert.equal(await this.gate.rules.denyInboundEncryptedConnection?.(id, raw.raw), false);
+    }
+    return raw;
+  }
+  async outbound(name: string, peer: string): Promise<Raw> {
+    const raw = new Raw(name, this.cut);
+    assert.equal(await this.gate.rules.denyOutboundConnection?.(peerIdFromString(peer), raw.raw), false);
+    return raw;
+  }
+}
+
+Deno.test("shutting the gate cuts the idle connections first, then each peer's busy ones together", async () => {
+  const scene = new Scene();
+  const busy = new Set<unknown>();
+  busy.add((await scene.outbound("alice busy out", ALICE)).timeline);
+  busy.add((await scene.inbound("bob busy in", BOB)).timeline);
+  await scene.inbound("nobody yet");
+  busy.add((await scene.inbound("alice busy in", ALICE)).timeline);
+  await scene.outbound("bob idle out", BOB);
+  scene.gate.shut("leaving", (raw) => busy.has(raw.timeline));
+  assert.deepEqual(scene.cut, [
+    "nobody yet",
+    "bob idle out",
+    "alice busy out",
+    "alice busy in",
+    "bob busy in",
+  ]);
+});
+
+Deno.test("a shut gate lets nobody in or out, at whatever stage", async () => {
+  const scene = new Scene();
+  const half = await scene.inbound("half-way");
+  scene.gate.shut("leaving", () => false);
+  const { rules } = scene.gate;
+  const id = peerIdFromString(ALICE);
+  const late = new Raw("late", scene.cut).raw;
+  assert.equal(await rules.denyDialPeer?.(id), true);
+  assert.equal(await rules.denyInboundConnection?.(late), true);
+  assert.equal(await rules.denyOutboundConnection?.(id, late), true);
+  for (const raw of [late, half.raw]) {
+    assert.equal(await rules.denyInboundEncryptedConnection?.(id, raw), true);
+    assert.equal(await rules.denyOutboundEncryptedConnection?.(id, raw), true);
+    assert.equal(await rules.denyInboundUpgradedConnection?.(id, raw), true);
+    assert.equal(await rules.denyOutboundUpgradedConnection?.(id, raw), true);
+  }
+});
+
+Deno.test("cutting a peer leaves the others, and what has closed by itself is forgotten", async () => {
+  const scene = new Scene();
+  await scene.inbound("alice in", ALICE);
+  await scene.outbound("alice out", ALICE);
+  await scene.outbound("bob out", BOB);
+  (await scene.inbound("bob in", BOB)).abort();
+  scene.gate.cut(ALICE, "disconnecting");
+  assert.deepEqual(scene.cut, ["bob in", "alice in", "alice out"]);
+  scene.gate.cut(BOB, "disconnecting");
+  scene.gate.cut(ALICE, "disconnecting");
+  assert.deepEqual(scene.cut, ["bob in", "alice in", "alice out", "bob out"]);
+});

@@ -58,6 +58,29 @@ const health: Command = {
   },
 };
 
+/** Lines about the beacon chain's epochs and the checkpoints; none where there are none. */
+function trustLines({ epochChain: epochs, checkpoint }: Partial<StatusDocument>): string[] {
+  const lines: string[] = [];
+  if (epochs !== null && epochs !== undefined) {
+    const { head, headAgeSeconds, committees } = epochs;
+    const end = head === null ? "none stored yet" : `last end ${head.number}`;
+    const age = headAgeSeconds === null ? "" : `, ${ageText(headAgeSeconds)} old`;
+    const compared = committees === null
+      ? ""
+      : `; committees: ${committees.checked} compared, ${committees.unchecked} on the shard's own word`;
+    lines.push(
+      `  epochs ${epochs.epoch} of the beacon chain, ${end}${age}, from ${epochs.origin}${compared}`,
+    );
+  }
+  if (checkpoint !== null && checkpoint !== undefined) {
+    const { given, chainFrom, ageDays } = checkpoint;
+    const begun = chainFrom === null ? "" : `, the chain begins at block ${chainFrom}`;
+    const age = ageDays === null ? "" : `, ${ageDays} days old`;
+    lines.push(`  begun  ${given.length === 0 ? "at a checkpoint" : given.join(" ")}${begun}${age}`);
+  }
+  return lines;
+}
+
 /** The screen of `hsync status`. */
 export function statusScreen(doc: StatusDocument, columns: number): string[] {
   const { node, sync, store, p2p } = doc;
@@ -70,6 +93,7 @@ export function statusScreen(doc: StatusDocument, columns: number): string[] {
       ageText(sync.current.ageSeconds)
     } old`,
     `  trust  ${sync.assurance.text}`,
+    ...trustLines(doc),
     `  peers  ${p2p.connected} connected, ${p2p.known} known`,
     `  store  ${store.path || "(hidden)"}   ${store.bytes ?? "?"} bytes   ${
       store.writable ? "" : "NOT WRITABLE"

@@ -10,7 +10,7 @@ import {
   type StatusParts,
   targetOf,
 } from "../../src/api/mod.ts";
-import { metrics, NOW, parts, PEER, PROCESS } from "./support.ts";
+import { EPOCH_CHAIN, metrics, NOW, parts, PEER, PROCESS } from "./support.ts";
 
 const doc = (over: Partial<StatusParts> = {}) => buildStatus(parts(over), PROCESS);
 const head = (height: number, ageSeconds: number) => ({
@@ -150,6 +150,7 @@ Deno.test("the redacted form has no peer, no address, no path, no setting", () =
       text: `block 5 was refused; it came from ${PEER}`,
       hint: "see /srv/harmony/latest or 203.0.113.9:9000",
     }],
+    epochChain: EPOCH_CHAIN,
   });
   const text = JSON.stringify(redactStatus(full));
   for (
@@ -159,6 +160,7 @@ Deno.test("the redacted form has no peer, no address, no path, no setting", () =
   }
   assert.equal(redactStatus(full).sync.current.height, 900);
   assert.equal(redactStatus(full).streams.protocols[0]?.active, 5);
+  assert.equal(redactStatus(full).epochChain?.head?.number, 132);
   assert.ok(JSON.stringify(full).includes(PEER), "the original must not change");
 });
 
@@ -182,6 +184,17 @@ Deno.test("progress is a view of the document", () => {
     "a stream",
   ]);
   assert.deepEqual(p.rates, { hashes: 812.4, bodies: 305.1, insert: 96.2 });
+});
+
+Deno.test("the epoch chain's height and age are gauges of their own chain", async () => {
+  const m = metrics();
+  reportStatus(m, () => doc({ epochChain: EPOCH_CHAIN }));
+  const text = await m.scrape();
+  assert.match(text, /^hmy_sync_current_height\{ShardID="0",chain="beacon"\} 132$/m);
+  assert.match(text, /^hmy_sync_head_age_seconds\{ShardID="0",chain="beacon"\} 60$/m);
+  const without = metrics();
+  reportStatus(without, () => doc());
+  assert.doesNotMatch(await without.scrape(), /^hmy_sync_current_height\{.*chain="beacon"/m);
 });
 
 Deno.test("thresholds and the next discovery run are gauges too", async () => {

@@ -3,7 +3,7 @@
  *
  * Why it exists: each test states only what it is about; everything else is a healthy testnet node far behind.
  */
-import { Metrics, type StatusParts } from "../../src/api/mod.ts";
+import { type EpochChainStatus, Metrics, type StatusParts } from "../../src/api/mod.ts";
 
 export const TOPIC = "harmony/sync/testnet/0/1.0.0";
 export const NOW = Date.parse("2026-11-22T11:02:03.123Z");
@@ -142,4 +142,30 @@ export const PROCESS = {
   cpuSeconds: 2,
   openFds: 120,
   maxFds: 65_536,
+};
+
+/** An epoch chain that waits for somebody. */
+export const EPOCH_CHAIN: EpochChainStatus = {
+  origin: "genesis",
+  base: { epoch: 0, number: 4, hash: "0x" + "01".repeat(32) },
+  head: { epoch: 8, number: 132, hash: "0x" + "02".repeat(32) },
+  headTimestamp: new Date(NOW - 60_000).toISOString(),
+  headAgeSeconds: 60,
+  epoch: 9,
+  endedEpoch: 9,
+  caughtUp: false,
+  streams: 1,
+  delivering: 0,
+  epochsPerSecond: 0,
+  waiting: { what: `the end of epoch 9 from ${PEER}`, since: new Date(NOW).toISOString() },
+  refused: {
+    epoch: 9,
+    number: 148,
+    code: "CERTIFICATE",
+    text: `refused what /ip4/203.0.113.9/tcp/9000 sent`,
+    from: PEER,
+    at: new Date(NOW).toISOString(),
+  },
+  failed: null,
+  committees: { checked: 7, unchecked: 2, contradicted: null },
 };

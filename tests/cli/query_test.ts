@@ -1,7 +1,7 @@
 /** `hsync health` and `hsync status` against a listener on loopback. */
 import assert from "node:assert/strict";
 import { buildStatus, serveHttp, type StatusParts } from "../../src/api/mod.ts";
-import { metrics, NOW, parts, PROCESS } from "../api/support.ts";
+import { EPOCH_CHAIN, metrics, NOW, parts, PROCESS } from "../api/support.ts";
 import { errorOf, run } from "./support.ts";
 
 async function against(
@@ -58,6 +58,24 @@ Deno.test("a node that is behind gives exit 3 and the likeliest reason", async (
     assert.match(text, /LONG RANGE {2}900 \/ 1,400 {2}behind 500/);
     assert.match(text, /warn {2}STREAMS_BELOW_MIN: 2 of 3 streams; wait/);
     assert.match(text, /trust {2}blocks are only linked/);
+  });
+});
+
+Deno.test("the screen tells of the beacon chain's epochs and of the checkpoint", async () => {
+  const checkpoint = {
+    given: [`1:133:0x${"ab".repeat(32)}`],
+    chainFrom: 133,
+    epochChainFrom: 100,
+    ageDays: 3,
+    old: false,
+  };
+  await against({ ...IN_SYNC, epochChain: EPOCH_CHAIN, checkpoint }, async (url) => {
+    const text = (await run(["status", "--url", url])).out.join("\n");
+    assert.match(
+      text,
+      /epochs 9 of the beacon chain, last end 132, 1m0s old, from genesis; committees: 7 compared, 2 on/,
+    );
+    assert.match(text, /begun {2}1:133:0x(ab){32}, the chain begins at block 133, 3 days old/);
   });
 });
 

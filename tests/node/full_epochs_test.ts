@@ -1,15 +1,14 @@
 /** A full node of another shard than 0 follows the beacon chain's epochs over real sockets. */
 import assert from "node:assert/strict";
-import { createLogger, type HsyncError, type LogRecord, nullLogger, nullMeter } from "../../src/base/mod.ts";
+import { createLogger, type HsyncError, type LogRecord } from "../../src/base/mod.ts";
 import { decodeShardState, encodeShardState, networkParams } from "../../src/chain/mod.ts";
-import type { HsyncNode } from "../../src/node/mod.ts";
 import { openChain } from "../../src/node/mod.ts";
-import { createHost, newIdentity } from "../../src/p2p/mod.ts";
-import { type DeliveredBlock, protocolId, SyncProtocol } from "../../src/stream/mod.ts";
+import { type DeliveredBlock, protocolId } from "../../src/stream/mod.ts";
 import { ChainBuilder } from "../builder/mod.ts";
 import { delivered, signedChain, signedNetwork } from "../sync/support/certified.ts";
 import { recordedChain } from "../sync/support/chains.ts";
 import {
+  askerOf,
   beaconPeer,
   clock,
   failureOf,
@@ -18,51 +17,9 @@ import {
   reaches,
   readerOf,
   shardPeer,
+  Started,
   startNode,
 } from "./peers.ts";
-
-/** What a test started, ended in reverse order. */
-class Started {
-  readonly dir = Deno.makeTempDirSync();
-  readonly #undo: Array<() => Promise<unknown>> = [];
-  add<T extends { stop(): Promise<unknown> }>(part: T): T {
-    this.#undo.push(() => part.stop());
-    return part;
-  }
-  defer(undo: () => Promise<unknown>): void {
-    this.#undo.push(undo);
-  }
-  async end(): Promise<void> {
-    for (const undo of this.#undo.splice(0).reverse()) await undo();
-    await Deno.remove(this.dir, { recursive: true });
-  }
-}
-
-/** Streams to one peer's epochsync, as another node would have them. */
-async function epochStreams(node: HsyncNode, all: Started): Promise<SyncProtocol> {
-  const host = all.add(
-    await createHost({ identity: await newIdentity(), ip: "127.0.0.1", port: 0, userAgent: "test" }),
-  );
-  const address = node.host.addresses()[0] as string;
-  const protocol = all.add(
-    new SyncProtocol({
-      host,
-      service: "epochsync",
-      network: "localnet",
-      shardId: 0,
-      reader: readerOf(recordedChain(0).blocks.slice(0, 1)),
-      caps: { hardLowCap: 1, softLowCap: 1, highCap: 4, discBatch: 1 },
-      trusted: [{ peerId: node.host.peerId, addresses: [address] }],
-      clock,
-      logger: nullLogger,
-      meter: nullMeter,
-      advertise: false,
-    }),
-  );
-  await protocol.start();
-  await holds(() => protocol.streams().length > 0);
-  return protocol;
-}
 
 Deno.test("a full node of shard 1 syncs from genesis, compares its committees with the beacon chain's, and serves the epochs", async () => {
   const all = new Started();
@@ -91,7 +48,7 @@ Deno.test("a full node of shard 1 syncs from genesis, compares its committees wi
       [protocolId("epochsync", "localnet", 0), true],
     ]);
 
-    const others = await epochStreams(node, all);
+    const others = await askerOf(node, "epochsync", 0, all);
     const wanted = [6, 7, 8].map((epoch) => schedule.lastBlock(epoch));
     const { value } = await others.client.getBlocksByNumber(wanted);
     assert.deepEqual(value.map(({ block }) => block.number), wanted);

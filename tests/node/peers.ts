@@ -153,3 +153,51 @@ export function failureOf(node: HsyncNode): Promise<Error> {
 export async function holds(is: () => boolean): Promise<void> {
   while (!is()) await clock.sleep(50);
 }
+
+/** What a test started, ended in reverse order. */
+export class Started {
+  readonly dir = Deno.makeTempDirSync();
+  readonly #undo: Array<() => Promise<unknown>> = [];
+  add<T extends { stop(): Promise<unknown> }>(part: T): T {
+    this.#undo.push(() => part.stop());
+    return part;
+  }
+  defer(undo: () => Promise<unknown>): void {
+    this.#undo.push(undo);
+  }
+  async end(): Promise<void> {
+    for (const undo of this.#undo.splice(0).reverse()) await undo();
+    await Deno.remove(this.dir, { recursive: true });
+  }
+}
+
+/** Streams to the node for one of its protocols, as another node would have them. */
+export async function askerOf(
+  node: HsyncNode,
+  service: "sync" | "epochsync",
+  shardId: number,
+  all: Started,
+): Promise<SyncProtocol> {
+  const host = all.add(
+    await createHost({ identity: await newIdentity(), ip: "127.0.0.1", port: 0, userAgent: "test" }),
+  );
+  const address = node.host.addresses()[0] as string;
+  const protocol = all.add(
+    new SyncProtocol({
+      host,
+      service,
+      network: "localnet",
+      shardId,
+      reader: readerOf([]),
+      caps: { hardLowCap: 1, softLowCap: 1, highCap: 4, discBatch: 1 },
+      trusted: [{ peerId: node.host.peerId, addresses: [address] }],
+      clock,
+      logger: nullLogger,
+      meter: nullMeter,
+      advertise: false,
+    }),
+  );
+  await protocol.start();
+  await holds(() => protocol.streams().length > 0);
+  return protocol;
+}

@@ -48,6 +48,26 @@ Deno.test("protocol: first stream within a second from a trusted peer, within th
   });
 });
 
+Deno.test("protocol: a node that has nothing to serve yet is found only once it advertises", async () => {
+  await inWorld({ link: LAN }, async (world) => {
+    const young = world.node({
+      height: 60,
+      advertise: false,
+      caps: { ...CAPS, hardLowCap: 0, softLowCap: 0 },
+    });
+    const seeker = world.node();
+    await world.start(young, seeker);
+    assert.deepEqual([young.protocol.advertises, young.protocol.snapshot().advertised], [false, false]);
+    await world.pass(30_000);
+    assert.equal(seeker.protocol.streams().length, 0);
+    young.protocol.advertise();
+    young.protocol.advertise();
+    assert.ok(young.protocol.snapshot().advertised);
+    await world.pass(60_000);
+    assert.deepEqual(seeker.protocol.streams().map((s) => s.id), [young.host.peerId]);
+  });
+});
+
 for (let seed = 1; seed <= 6; seed++) {
   Deno.test(`protocol: opened by both sides at once, both keep the same stream (seed ${seed})`, async () => {
     await inWorld({ seed, link: () => ({ latencyMs: 20, jitterMs: 80 }) }, async (world) => {

@@ -173,6 +173,19 @@ Deno.test("the epoch chain begins at the beacon's checkpoint, and goes on from t
   });
 });
 
+Deno.test("while nobody gives the checkpoint of the epoch chain, whoever waits for an epoch learns it", async () => {
+  const rig = await EpochRig.start({ checkpoint: ofBeacon });
+  rig.world.add("young", fullNode(beacon.slice(0, 40)));
+  let answer: boolean | undefined;
+  const waiting = rig.follower.reach(8).then((reached) => answer = reached);
+  await rig.until(() => answer !== undefined, 30_000);
+  assert.equal(await waiting, false);
+  assert.match(rig.follower.status().waiting?.what ?? "", /the checkpoint block 0:/);
+  rig.world.add("beacon", fullNode(beacon));
+  await rig.untilEpoch(27);
+  await rig.stop();
+});
+
 Deno.test("a checkpoint that is no good ends the follower with its exit code", async () => {
   const rig = await EpochRig.start({ checkpoint: { ...ofBeacon, number: schedule.lastBlock(9) } });
   rig.world.add("beacon", fullNode(beacon));

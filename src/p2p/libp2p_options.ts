@@ -55,7 +55,12 @@ export const MAX_PROTOCOL_STREAMS = 16;
 const PUBLIC_CONNECTION_RATE = 20;
 /** On a private network all peers may share one IP. */
 const PRIVATE_CONNECTION_RATE = 1000;
-const PENDING_CONNECTIONS = 64;
+/**
+ * Connections that have come and did not complete their handshake, at once; each may take ten seconds. Strangers who never
+ * speak keep newcomers out when they fill these places, so there are more than the addresses of a handful of machines
+ * can take.
+ */
+const PENDING_CONNECTIONS = 256;
 const DHT_PROTOCOL = "/ipfs/kad/1.0.0";
 const HOUR = 3_600_000;
 

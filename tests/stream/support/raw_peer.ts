@@ -9,6 +9,7 @@ import {
   type SyncResponse,
   type WireMessage,
 } from "../../../src/stream/message.ts";
+import type { P2PStream } from "../../../src/p2p/mod.ts";
 import type { SimStream } from "./sim_stream.ts";
 
 export type Incoming = Exclude<WireMessage, { readonly kind: "empty" }>;
@@ -18,15 +19,16 @@ export async function settle(rounds = 60): Promise<void> {
   for (let i = 0; i < rounds; i++) await Promise.resolve();
 }
 
-export class RawPeer {
-  readonly stream: SimStream;
+/** By default on a simulated stream; any other does as well. */
+export class RawPeer<S extends P2PStream = SimStream> {
+  readonly stream: S;
   readonly received: Incoming[] = [];
   /** Called for each message; by default nothing is answered. */
-  onMessage: ((message: Incoming, peer: RawPeer) => void) | undefined;
+  onMessage: ((message: Incoming, peer: RawPeer<S>) => void) | undefined;
   ended: string | undefined;
   readonly done: Promise<void>;
 
-  constructor(stream: SimStream, onMessage?: (message: Incoming, peer: RawPeer) => void) {
+  constructor(stream: S, onMessage?: (message: Incoming, peer: RawPeer<S>) => void) {
     this.stream = stream;
     this.onMessage = onMessage;
     this.done = this.#read();
@@ -71,7 +73,9 @@ export class RawPeer {
 }
 
 /** Answers height queries and nothing else, as a Go node's reader would at least. */
-export function answerHeights(height: number): (message: Incoming, peer: RawPeer) => void {
+export function answerHeights<S extends P2PStream = SimStream>(
+  height: number,
+): (message: Incoming, peer: RawPeer<S>) => void {
   return (message, peer) => {
     if (message.kind === "request" && message.request?.type === "getBlockNumber") {
       peer.respond(message.id, { type: "getBlockNumber", number: BigInt(height) });

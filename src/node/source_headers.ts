@@ -3,7 +3,8 @@
  *
  * Why it exists: a node of one shard has no header of another, and most never need one. What must stay true: no stream to
  * another shard is opened before a block needs it, and none is offered; a source shard that the network does not have
- * opens nothing, whatever a block says; whatever is started here is ended by `stop`.
+ * opens nothing, whatever a block says; whatever is started here is ended by `stop`, but for protocols that somebody else
+ * was told to end.
  */
 import { HsyncError } from "../base/mod.ts";
 import type { BodiesStatus } from "../api/mod.ts";
@@ -23,7 +24,7 @@ export interface SourceHeadersOptions {
   readonly host: P2PHost;
   readonly store: ProverStore;
   readonly parts: Common;
-  /** Told of every protocol that is opened; this part ends it. */
+  /** Told of every protocol that is to be opened; whoever is told ends it, together with its host. */
   readonly onOpened?: (protocol: SyncProtocol) => void;
 }
 
@@ -51,7 +52,7 @@ export class SourceHeaders implements SourceShards {
     this.#stopped = true;
     await this.prover.stop();
     await Promise.allSettled(this.#opening.values());
-    await Promise.all(this.#protocols.map((protocol) => protocol.stop()));
+    if (this.#o.onOpened === undefined) await Promise.all(this.#protocols.map((p) => p.stop()));
   }
 
   async peersOf(shardId: number): Promise<PeerSource | undefined> {
@@ -77,8 +78,8 @@ export class SourceHeaders implements SourceShards {
   }
   async #start(protocol: SyncProtocol): Promise<SyncProtocol> {
     this.#protocols.push(protocol);
-    await protocol.start();
     this.#o.onOpened?.(protocol);
+    await protocol.start();
     return protocol;
   }
 

@@ -57,8 +57,10 @@ export const FRAME_TIMEOUT_MS = 180_000;
 
 /** Requests of one peer that may wait here (§2.8 [TS] 4). */
 export const MAX_QUEUED_REQUESTS = 16;
-/** Requests above a cap that a peer may send before its stream ends (§2.8 [TS] 1). */
+/** Requests above a cap that a peer may send within `CAP_WINDOW_MS` before its stream ends (§2.8 [TS] 1). */
 export const CAP_VIOLATIONS_ALLOWED = 3;
+/** As long as the memory of removals. */
+export const CAP_WINDOW_MS = 60 * 60_000;
 /** Requests turned away with `too busy` within `BUSY_WINDOW_MS` that make a peer an abuser. */
 export const BUSY_ABUSE = 64;
 export const BUSY_WINDOW_MS = 60_000;

@@ -112,13 +112,21 @@ export class DiscoveryCore {
   start(now: number, out: ManagerEffect[]): void {
     for (const id of this.#trusted.keys()) this.#redials.set(id, { attempt: 0, at: now });
     this.#redialTrusted(now, out, false);
-    this.#enqueue(this.#book.takeRemembered().slice(0, this.#limit()), "memory", now);
+    const remembered = this.#book.takeRemembered();
+    if (this.#content) return;
+    this.#enqueue(remembered.slice(0, this.#limit()), "memory", now);
     this.trigger("start", now, out);
   }
 
-  /** Starts a run unless one is running or it is too early. */
+  /** True for a protocol that needs no streams of its own: it takes those that others open. */
+  get #content(): boolean {
+    const { hardLowCap, softLowCap } = this.#config.caps;
+    return hardLowCap === 0 && softLowCap === 0;
+  }
+
+  /** Starts a run unless one is running, or it is too early, or only a wish by hand is a reason. */
   trigger(why: DiscoveryTrigger, now: number, out: ManagerEffect[]): void {
-    if (this.#running !== undefined) return;
+    if (this.#running !== undefined || (this.#content && why !== "manual")) return;
     const low = this.#view.activeCount() < this.#config.caps.hardLowCap;
     if (why === "manual") {
       if (this.#lastAt !== undefined && now - this.#lastAt < MANUAL_PAUSE_MS) return;
@@ -276,6 +284,7 @@ export class DiscoveryCore {
     this.#dialCooldown.clear();
     this.#step = 0;
     this.#cooldownUntil = 0;
+    if (this.#content) return;
     this.#retryAt = now + REOPEN_PAUSE_MS;
     this.#lostInOutage = [...new Set([...this.#lostInOutage, ...lost])].slice(-MAX_QUEUE);
   }

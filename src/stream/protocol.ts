@@ -15,6 +15,7 @@ import {
   SystemRandom,
 } from "../base/mod.ts";
 import { Advertiser, type DiscoveredPeer, type P2PHost } from "../p2p/mod.ts";
+import { Allowances } from "./allowance.ts";
 import { type BlockChecker, checkBlocksHere } from "./client_checks.ts";
 import { SyncClient } from "./client.ts";
 import type { ManagerTimes } from "./constants.ts";
@@ -108,7 +109,8 @@ export class SyncProtocol implements PeerSource {
     const limiter = new RateLimiter(clock, options.rateLimits);
     this.#limiter = limiter;
     const server = new SyncServer(options.reader, { epochChain: service === "epochsync" });
-    const serving: Serving = { server, limiter, clock, meter, logger };
+    const allowances = new Allowances(clock);
+    const serving: Serving = { server, limiter, allowances, clock, meter, logger };
     const bound = options.heightBound ?? (() => Number.MAX_SAFE_INTEGER);
     const heightBound = () => bound(clock.now());
     const newId = options.newId ?? randomId;

@@ -6,13 +6,8 @@
  * peer that floods is made to wait by back-pressure before it is turned away.
  */
 import { asHsyncError, type Clock, isAbort, type Logger } from "../base/mod.ts";
-import {
-  BUSY_ABUSE,
-  BUSY_WINDOW_MS,
-  CAP_VIOLATIONS_ALLOWED,
-  MAX_QUEUED_REQUESTS,
-  MAX_REQUEST_BYTES,
-} from "./constants.ts";
+import type { Allowances } from "./allowance.ts";
+import { MAX_QUEUED_REQUESTS, MAX_REQUEST_BYTES } from "./constants.ts";
 import type { FailureName } from "./fault.ts";
 import { encodeFrame } from "./frame.ts";
 import { encodeResponse, type SyncRequest, type SyncResponse } from "./message.ts";
@@ -24,6 +19,7 @@ import type { SyncServer } from "./server.ts";
 export interface Serving {
   readonly server: SyncServer;
   readonly limiter: RateLimiter;
+  readonly allowances: Allowances;
   readonly clock: Clock;
   readonly meter: StreamMeter;
   readonly logger: Logger;
@@ -51,8 +47,6 @@ export class ServeLoop {
   readonly #queue: Queued[] = [];
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
-  #violations = 0;
-  #turnedAway: number[] = [];
 
   constructor(shared: Serving, port: ServePort) {
     this.#shared = shared;
@@ -142,10 +136,8 @@ export class ServeLoop {
   }
 
   #violated(): void {
-    this.#violations++;
-    if (this.#violations > CAP_VIOLATIONS_ALLOWED) {
-      this.#port.misbehaved("CAP_VIOLATIONS", `${this.#violations} requests above the caps`);
-    }
+    const count = this.#shared.allowances.breach(this.#port.peerId, "cap");
+    if (count > 0) this.#port.misbehaved("CAP_VIOLATIONS", `${count} requests above the caps within an hour`);
   }
 
   async #reject(id: bigint, text: string, violation: boolean): Promise<void> {
@@ -159,11 +151,9 @@ export class ServeLoop {
   }
 
   #turnAway(id: bigint): Promise<void> | undefined {
-    const now = this.#shared.clock.monotonic();
-    this.#turnedAway = this.#turnedAway.filter((at) => now - at < BUSY_WINDOW_MS);
-    this.#turnedAway.push(now);
-    if (this.#turnedAway.length > BUSY_ABUSE) {
-      this.#port.misbehaved("FLOOD", `${this.#turnedAway.length} requests beyond the queue within a minute`);
+    const count = this.#shared.allowances.breach(this.#port.peerId, "busy");
+    if (count > 0) {
+      this.#port.misbehaved("FLOOD", `${count} requests beyond the queue within a minute`);
       return undefined;
     }
     return this.#reject(id, "too busy", false);

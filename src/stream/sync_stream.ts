@@ -17,7 +17,6 @@ import {
   PROGRESS_TIMEOUT_MS,
   REFUSED_LINGER_MS,
   SETTLE_MS,
-  UNSOLICITED_PER_MINUTE,
 } from "./constants.ts";
 import { type FailureName, FAILURES } from "./fault.ts";
 import { FrameReader } from "./frame.ts";
@@ -71,7 +70,6 @@ export class SyncStream {
   readonly #newId: () => bigint;
   /** Answers the peer owes us: id to whether it may be big. */
   readonly #owed = new Map<bigint, boolean>();
-  #unsolicited: number[] = [];
   #probe: Probe | undefined;
   #reading: Promise<void> | undefined;
   #gone = false;
@@ -373,14 +371,7 @@ export class SyncStream {
 
   /** An answer to nothing: tolerated now and then, since it may be our forgetting. */
   #unasked(): void {
-    const now = this.#clock.monotonic();
-    this.#unsolicited = this.#unsolicited.filter((at) => now - at < 60_000);
-    this.#unsolicited.push(now);
-    if (this.#unsolicited.length > UNSOLICITED_PER_MINUTE) {
-      this.fail(
-        "UNSOLICITED",
-        `${this.#unsolicited.length} answers within a minute to questions never asked`,
-      );
-    }
+    const count = this.#serving.allowances.breach(this.id, "unasked");
+    if (count > 0) this.fail("UNSOLICITED", `${count} answers within a minute to questions never asked`);
   }
 }

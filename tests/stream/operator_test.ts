@@ -60,6 +60,44 @@ Deno.test("operator: the routine check comes as often as asked", () => {
   assert.deepEqual(runs, [7_000, 14_000, 21_000]);
 });
 
+Deno.test("operator: a protocol that wants no streams looks for none, unless somebody asks by hand", () => {
+  const caps = { hardLowCap: 0, softLowCap: 0, highCap: 8, discBatch: 3 };
+  const id = "Qmabcdefghij";
+  const before = new PeerBook();
+  Object.assign(before.page(id), { goodAt: 1, addresses: ["/ip4/127.0.0.1/tcp/1"] });
+  const book = new PeerBook();
+  book.import(before.export(2), 0);
+  const trusted = [{ peerId: "T", addresses: [] }];
+  const core = new ManagerCore({ selfId: "M", caps, maxReserved: 10, trusted }, book);
+  const done = (effects: readonly ManagerEffect[]) =>
+    effects.filter((e) => e.type === "discover" || e.type === "dial");
+  const start = done(core.step(0, { type: "start" }));
+  assert.deepEqual(
+    start.map((e) => e.type === "dial" && e.peer.peerId),
+    ["T"],
+    "trusted peers are another wish",
+  );
+  // Streams that others open come, misbehave and go again.
+  for (let i = 0; i < 12; i++) live(core, `N${i}`, i, i);
+  let now = 1_000;
+  for (let i = 0; i < 12; i++) {
+    const why = { fault: "TIMEOUT", reason: "read_failed", text: "" } as const;
+    assert.deepEqual(done(core.step(now, { type: "offence", instance: i, offence: why })), []);
+    assert.deepEqual(done(core.step(now, { type: "gone", instance: i, offence: why })), []);
+    assert.deepEqual(done(core.step(now, { type: "online" })), []);
+    core.step(now += 1_000, { type: "dialFailed", peer: "T", fault: "TRANSPORT" });
+  }
+  for (const end = now + 10 * MIN; now < end; now += 1_000) {
+    const effects = done(core.step(now, { type: "tick" }));
+    for (const e of effects) {
+      assert.ok(e.type === "dial" && e.peer.peerId === "T", `${e.type} after ${now} ms`);
+    }
+  }
+  assert.deepEqual(kinds(core.step(now, { type: "wanted" })).filter((k) => k === "discover"), ["discover"]);
+  const found = { type: "found", peers: [{ peerId: "D", addresses: [] }], origin: "dht" } as const;
+  assert.deepEqual(kinds(core.step(now, found)), ["dial"]);
+});
+
 Deno.test("operator: after a run that found nobody the chosen pause holds", () => {
   const core = coreWith({ checkIntervalMs: 1_000, discoveryCooldownMs: 10_000 });
   core.step(0, { type: "start" });

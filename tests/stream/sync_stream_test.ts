@@ -4,6 +4,7 @@ import { MAX_FRAME_BYTES, MAX_UNASKED_FRAME_BYTES } from "../../src/stream/const
 import { encodeFrame } from "../../src/stream/frame.ts";
 import { encodeRequest, encodeResponse, type SyncResponse } from "../../src/stream/message.ts";
 import { METRIC, StreamMeter } from "../../src/stream/meters.ts";
+import { Allowances } from "../../src/stream/allowance.ts";
 import { RateLimiter, type RateLimits } from "../../src/stream/rate_limiter.ts";
 import { SyncServer } from "../../src/stream/server.ts";
 import { type StreamEnd, SyncStream } from "../../src/stream/sync_stream.ts";
@@ -47,6 +48,7 @@ class Bench {
       serving: {
         server: new SyncServer(this.chain),
         limiter: new RateLimiter(clock, options.limits ?? { perStream: 0, global: 0 }),
+        allowances: new Allowances(clock),
         clock,
         meter: new StreamMeter(this.meter, "t"),
         logger: nullLogger,
@@ -407,6 +409,7 @@ Deno.test("stream: a peer that never reads is given up, and what we hold for it 
     serving: {
       server: new SyncServer(b.chain),
       limiter: new RateLimiter(clock, { perStream: 0, global: 0 }),
+      allowances: new Allowances(clock),
       clock,
       meter: new StreamMeter(b.meter, "t"),
       logger: nullLogger,

@@ -94,7 +94,7 @@ export class Loopback implements AsyncDisposable {
       network: "localnet",
       shardId: 0,
       reader: chain as ChainReader,
-      caps: { hardLowCap: 0, softLowCap: 0, highCap: 16, discBatch: 8 },
+      caps: { hardLowCap: 0, softLowCap: knows.length, highCap: 16, discBatch: 8 },
       clock: this.clock,
       logger: nullLogger,
       meter,

@@ -3,9 +3,9 @@
  *
  * Why it exists: ten blocks are nothing for a neighbour and minutes for a slow link; asking each stream for what it
  * delivers in about a second keeps slow peers useful and out of the time-outs (the guide's planned adaptive
- * concurrency; the idea of geth's message rate). What must stay true: the time that any answer takes, however small,
- * counts as distance and not as slowness, else a quick peer far away would be asked for one block at a time and never
- * show more; an estimate moves by at most a tenth per answer towards what was seen, so that one lucky or unlucky answer
+ * concurrency; the idea of geth's message rate). What must stay true: the time that any answer takes, however small
+ * (distance, a turn in a server's queue), does not count as slowness, else a quick peer far away would be asked for one
+ * block at a time and never show more; an estimate moves by at most a tenth per answer towards what was seen, so that one lucky or unlucky answer
  * changes little; and a stream that never answered is assumed to be good: it is the first answers that teach.
  */
 import { CAPS } from "./constants.ts";
@@ -17,8 +17,8 @@ const IMPACT = 0.1;
 /** Until this many answers were seen the newest counts more: 1/n. */
 const WARM_UP = 10;
 const LATENCIES = 16;
-/** However near the round trip of a small answer is, at least this share of the time was spent on the blocks. */
-const LEAST_SHARE = 0.05;
+/** However long small answers take, at least this share of the time was spent on the blocks. */
+const LEAST_SHARE = 0.1;
 
 /** The newest few of a series. */
 class Recent {
@@ -26,9 +26,6 @@ class Recent {
   add(value: number): void {
     if (this.#values.length >= LATENCIES) this.#values.shift();
     this.#values.push(value);
-  }
-  get least(): number | undefined {
-    return this.#values.length === 0 ? undefined : Math.min(...this.#values);
   }
   get median(): number | undefined {
     return [...this.#values].sort((a, b) => a - b)[this.#values.length >> 1];
@@ -48,7 +45,7 @@ export class Capacity {
     this.#all.add(ms);
     this.#median = this.#all.median;
     if (items <= 0) return this.#small.add(ms);
-    const carrying = Math.max(ms - (this.#small.least ?? 0), ms * LEAST_SHARE, 1);
+    const carrying = Math.max(ms - (this.#small.median ?? 0), ms * LEAST_SHARE, 1);
     const rate = items * 1000 / carrying;
     this.#seen++;
     const weight = Math.max(IMPACT, 1 / Math.min(this.#seen, WARM_UP));

@@ -35,6 +35,8 @@ const TRUSTED_BACKOFF_MS = [0, 5, 10, 20, 40, 60].map((s) => s * 1_000);
 /** Least time between two runs that somebody asks for by hand. */
 const MANUAL_PAUSE_MS = 5_000;
 const MAX_QUEUE = 256;
+/** Lost peers that are remembered for another dial. */
+const MAX_LOST = 32;
 
 interface Setup {
   readonly startedAt: number;
@@ -278,6 +280,28 @@ export class DiscoveryCore {
     if (redial !== undefined) redial.at = now + (TRUSTED_BACKOFF_MS[Math.min(redial.attempt, 5)] as number);
   }
 
+  /**
+   * The connection to a peer broke. Where it carried a stream and there are too few of these now, the peer is dialled
+   * again as soon as it may be: it may have been restarted. One that only ended its stream does not want us.
+   */
+  lost(peer: string, now: number): void {
+    if (this.isTrusted(peer) || this.#lost.size >= MAX_LOST) return;
+    if (!this.#endedAt.has(peer) && !this.#view.hasStream(peer)) return;
+    this.#lost.set(peer, now + REOPEN_PAUSE_MS);
+  }
+  readonly #lost = new Map<string, number>();
+
+  #redialLost(now: number, out: ManagerEffect[]): void {
+    for (const [peer, at] of this.#lost) {
+      // A moment after the pause, as the stream's end may have come after the connection's.
+      if (now <= at) continue;
+      this.#lost.delete(peer);
+      if (this.#view.activeCount() >= this.#config.caps.hardLowCap) continue;
+      this.#enqueue([{ peerId: peer, addresses: this.#book.page(peer).addresses }], "memory", now);
+    }
+    this.#pump(now, out);
+  }
+
   /** Our own network failed: everybody lost is tried again soon, without dial cooldowns in the way. */
   outage(lost: readonly string[], now: number): void {
     this.#outageUntil = now + OUTAGE_MS;
@@ -300,6 +324,7 @@ export class DiscoveryCore {
   /** Once a second. */
   tick(now: number, out: ManagerEffect[]): void {
     this.#redialTrusted(now, out, false);
+    if (this.#lost.size > 0) this.#redialLost(now, out);
     if (this.#retryAt !== undefined && now >= this.#retryAt) {
       this.#retryAt = undefined;
       if (now < this.#outageUntil) {

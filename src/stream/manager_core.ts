@@ -107,6 +107,8 @@ export class ManagerCore {
         return this.discovery.trigger("manual", now, out);
       case "online":
         return this.discovery.online(now, out);
+      case "disconnected":
+        return this.discovery.lost(event.peer, now);
       case "forgive":
         this.book.forgive(event.peer, now);
         return this.discovery.trigger("manual", now, out);

@@ -87,6 +87,8 @@ export type ManagerEvent =
   | { readonly type: "wanted" }
   /** The network came back, or a new connection stands. */
   | { readonly type: "online" }
+  /** The last connection to a peer is gone. */
+  | { readonly type: "disconnected"; readonly peer: string }
   | { readonly type: "forgive"; readonly peer: string | undefined }
   /** The operator wants to be rid of a peer's streams. */
   | { readonly type: "drop"; readonly peer: string }

@@ -402,6 +402,8 @@ export class StreamManager implements StreamOwner {
       }
     } else if (event.type === "connected") {
       this.#step({ type: "online" });
+    } else if (event.type === "disconnected") {
+      this.#step({ type: "disconnected", peer: event.peerId });
     }
   }
 

@@ -36,6 +36,7 @@ function assertClean(end: Finished, stage: string): void {
   assert.doesNotMatch(end.stderr, /error:/, stage);
 }
 
+// T-39
 Deno.test({
   name: "SIGTERM ends a node cleanly while it starts, waits, downloads and follows the head",
   ignore: !SIGNALS,
@@ -64,6 +65,7 @@ Deno.test({
   },
 });
 
+// T-39
 Deno.test({
   name: "a second signal ends a syncing node at once, and the next start goes on from what it had",
   ignore: !SIGNALS,

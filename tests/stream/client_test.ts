@@ -403,6 +403,7 @@ const CASES: Case[] = [
 ];
 
 for (const { name, call, give, fault, code, reason } of CASES) {
+  // T-06
   Deno.test(`client: ${name} is ${fault}`, async () => {
     await withPeer(() => give, async (client, node, world, peerId) => {
       const error = await outcome(world, call(client));
@@ -564,6 +565,7 @@ Deno.test("client: a kind that a peer does not know is not asked of it again", a
   });
 });
 
+// T-06
 Deno.test("client: answers with a foreign id or to a cancelled request harm nobody", async () => {
   await withPeer((_request, honest, peer, id) => {
     peer.respond(id ^ 1n, honest);
@@ -583,6 +585,7 @@ Deno.test("client: answers with a foreign id or to a cancelled request harm nobo
   });
 });
 
+// T-06
 Deno.test("client: an unknown kind of answer is a protocol fault", async () => {
   await withPeer((_request, _honest, peer, id) => {
     const body = encodeResponse(id, { type: "getBlockNumber", number: 1n });

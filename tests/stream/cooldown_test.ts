@@ -10,6 +10,7 @@ function cooldownMinutes(table: CooldownTable, peer: string, now: number): numbe
   return record === undefined ? 0 : (record.expireAt - now) / MIN;
 }
 
+// T-16
 Deno.test("cooldown: 0, 5, 10 … 55, 60, 60 minutes for ordinary removals, exactly", () => {
   const table = new CooldownTable();
   let now = 0;
@@ -22,6 +23,7 @@ Deno.test("cooldown: 0, 5, 10 … 55, 60, 60 minutes for ordinary removals, exac
   assert.deepEqual(got, [0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55, 60, 60, 60]);
 });
 
+// T-16
 Deno.test("cooldown: critical is 60 minutes at once, and the count goes on behind it", () => {
   const table = new CooldownTable();
   table.note("A", 0, "invalid_blocks", true);
@@ -32,6 +34,7 @@ Deno.test("cooldown: critical is 60 minutes at once, and the count goes on behin
   assert.equal(cooldownMinutes(table, "A", 60 * MIN), 5, "the second removal of the hour");
 });
 
+// T-16
 Deno.test("cooldown: after more than 60 quiet minutes the count starts anew", () => {
   const table = new CooldownTable();
   table.note("A", 0, "peer_closed", false);
@@ -86,6 +89,7 @@ Deno.test("peer book: refusals back off 1, 5, 15, 60, 60 minutes and end with an
   assert.equal(book.isRefused("A", now), false);
 });
 
+// T-41
 Deno.test("peer book: a restart keeps what is left of a cooldown, wherever the clocks stand", () => {
   const [a, b, c] = [simPeerId(1), simPeerId(2), simPeerId(3)];
   const before = new PeerBook();

@@ -238,3 +238,31 @@ Deno.test("discovery: a forgiven peer may come at once", () => {
   assert.deepEqual(discovers(b.step({ type: "forgive", peer: "A" })), ["manual"]);
   assert.deepEqual(b.found("A"), ["A"]);
 });
+
+// T-02
+Deno.test("discovery: below the hard cap a peer whose connection broke is dialled again after the pause, one that ended its stream is not", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  b.step({ type: "discovered" });
+  b.now += 60_000;
+  const redials = (broken: boolean) => {
+    const peer = `N${b.now}`;
+    const instance = b.live(peer);
+    b.gone(instance);
+    if (broken) b.step({ type: "disconnected", peer });
+    const out: number[] = [];
+    for (let s = 1; s <= 10; s++) {
+      b.now += 1_000;
+      const effects = b.step({ type: "tick" });
+      if (dials(effects).includes(peer)) out.push(s);
+      if (discovers(effects).length > 0) b.step({ type: "discovered" });
+    }
+    b.step({ type: "dialFailed", peer, fault: "TRANSPORT" });
+    return out;
+  };
+  assert.deepEqual(redials(true), [4], "not within three seconds of its end");
+  assert.deepEqual(redials(false), []);
+  b.live("A");
+  b.live("B");
+  assert.deepEqual(redials(true), [], "there are enough of them");
+});

@@ -96,6 +96,7 @@ Deno.test("frames: messages survive the chunk they came in", () => {
   assert.equal(toHex(body as Uint8Array), (VECTORS[1]?.hex ?? "").slice(8));
 });
 
+// T-08
 Deno.test("frames: the largest length is taken, one more is refused as soon as it is known", () => {
   const reader = new FrameReader();
   assert.deepEqual(read(reader, le32(MAX_FRAME_BYTES)), []);
@@ -117,6 +118,7 @@ Deno.test("frames: the largest length is taken, one more is refused as soon as i
   assert.equal(encodeFrame(new Uint8Array(MAX_FRAME_BYTES)).length, MAX_FRAME_BYTES + 4);
 });
 
+// T-08
 Deno.test("frames: a claimed length allocates nothing; memory follows what arrived", () => {
   const readers = Array.from({ length: 128 }, () => new FrameReader());
   let held = 0;

@@ -98,6 +98,7 @@ Deno.test("manager: a probe answered with a lie is a lie", () => {
   assert.equal(b.cooldownMinutes("N1"), 60);
 });
 
+// T-16
 Deno.test("manager: ordinary ends cool down 0, 5, 10 … minutes; critical ones 60", () => {
   const b = new Bench();
   const got: number[] = [];
@@ -179,6 +180,7 @@ Deno.test("manager: above the high cap streams wait in the reserve, above that t
   assert.equal(of(b.effects, "added").length, 4, "reserved streams are not announced");
 });
 
+// T-17
 Deno.test("manager: a lost active stream is replaced from the reserve at once, the best first", () => {
   const b = new Bench();
   const actives = [1, 2, 3, 4].map((i) => b.live(`N${i}`));
@@ -293,6 +295,7 @@ Deno.test("manager: a stream to ourselves is refused without any consequence", (
   assert.equal(b.core.book.cooldowns.get("M"), undefined);
 });
 
+// T-15
 Deno.test("manager: most streams lost at once is our outage: nobody is cooled down", () => {
   const b = new Bench({ caps: { ...CAPS, highCap: 100 } });
   const all = Array.from({ length: 20 }, (_, i) => `N${i}`);
@@ -335,6 +338,7 @@ Deno.test("manager: two of many lost streams are no outage", () => {
   assert.equal(of(b.effects, "outage").length, 0);
 });
 
+// T-18
 Deno.test("manager: a trusted peer keeps its stream after a lie, and is not asked for data for five minutes", () => {
   const b = new Bench({ trusted: [{ peerId: "T", addresses: [] }] });
   const instance = b.live("T");
@@ -345,6 +349,7 @@ Deno.test("manager: a trusted peer keeps its stream after a lie, and is not aske
   assert.equal(b.core.book.cooldowns.get("T"), undefined);
 });
 
+// T-13
 Deno.test("manager: a trusted peer gets in above the high cap, and the worst stream makes way", () => {
   const b = new Bench({ trusted: [{ peerId: "T", addresses: [] }] });
   const instances = [1, 2, 3, 4].map((i) => b.live(`N${i}`));

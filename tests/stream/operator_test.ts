@@ -36,6 +36,7 @@ Deno.test("operator: chosen cooldowns replace the guide's, for ordinary and for 
   assert.equal(table.get("B")?.expireAt, 5 * MIN);
 });
 
+// T-41
 Deno.test("operator: a saved cooldown is never longer than what is allowed now", () => {
   const before = new PeerBook();
   before.cooldowns.note("Qmabcdefghij", 0, "invalid_blocks", true);

@@ -209,12 +209,12 @@ Deno.test("protocol: quiet streams are kept alive every 45 s; a peer that falls 
 
 Deno.test("protocol: a lost network ends all streams, cools nobody down, and all are back within 30 s (T-15)", async () => {
   await inWorld({ link: LAN }, async (world) => {
-    const servers = Array.from({ length: 12 }, () => world.node({ height: 60 }));
-    const node = world.node({ caps: { hardLowCap: 6, softLowCap: 8, highCap: 128, discBatch: 16 } });
+    const servers = Array.from({ length: 20 }, () => world.node({ height: 60 }));
+    const node = world.node({ caps: { hardLowCap: 6, softLowCap: 8, highCap: 128, discBatch: 32 } });
     for (const s of servers) world.network.provide(TOPIC, s.host.peerId);
     await world.start(...servers, node);
     await world.pass(60_000);
-    assert.equal(node.protocol.streams().length, 12);
+    assert.equal(node.protocol.streams().length, 20);
     node.host.down();
     await world.pass(60_000);
     assert.equal(node.protocol.streams().length, 0);
@@ -223,7 +223,7 @@ Deno.test("protocol: a lost network ends all streams, cools nobody down, and all
     assert.ok(node.logs.some((l) => l.level === "warn" && l.message.includes("outage")));
     node.host.up();
     await world.pass(30_000);
-    assert.equal(node.protocol.streams().length, 12);
+    assert.equal(node.protocol.streams().length, 20);
   });
 });
 
@@ -278,6 +278,7 @@ Deno.test("protocol: a restart remembers who lied and who was good", async () =>
   });
 });
 
+// T-39
 Deno.test("protocol: stopping resets every stream, fails every request and leaves no timer", async () => {
   await inWorld({ link: LAN }, async (world) => {
     const server = world.node({ height: 60 });

@@ -93,6 +93,7 @@ Deno.test("request core: one request a stream; the rest waits and goes when a st
   assert.equal(b.core.pendingCount, 1);
 });
 
+// T-19
 Deno.test("request core: high overtakes low", () => {
   const b = new Bench();
   b.add(1);
@@ -105,6 +106,7 @@ Deno.test("request core: high overtakes low", () => {
   assert.equal(sent[0]?.key, low.key);
 });
 
+// T-19
 Deno.test("request core: a starving low request runs although highs keep coming", () => {
   const b = new Bench();
   b.add(1);
@@ -122,6 +124,7 @@ Deno.test("request core: a starving low request runs although highs keep coming"
   assert.ok(b.now - started <= 5_000, `it waited ${b.now - started} ms`);
 });
 
+// T-19
 Deno.test("request core: the 1,025th waiting request of a queue is refused, the other queue has room", () => {
   const b = new Bench();
   for (let i = 0; i < 1_024; i++) assert.deepEqual(b.ask().effects, []);
@@ -201,6 +204,7 @@ Deno.test("request core: waiting requests fail when the last stream of their whi
   assert.deepEqual(failures(effects), [`${a.key}:STREAM_REMOVED`, `${waiting.key}:NO_ELIGIBLE_STREAM`]);
 });
 
+// T-20
 Deno.test("request core: without any stream waiting requests fail after 60 s, not before", () => {
   const b = new Bench();
   const { key } = b.ask({ waitMs: 3_600_000 });
@@ -222,6 +226,7 @@ Deno.test("request core: with streams that are all busy a request waits its own 
   assert.deepEqual(failures(b.tick(25_000)), [`${long.key}:WAIT_TIMEOUT`]);
 });
 
+// T-20
 Deno.test("request core: time-outs by kind are exact, and progress keeps a block answer alive to the hard limit", () => {
   const b = new Bench();
   b.add(1);

@@ -168,6 +168,7 @@ Deno.test("stream: a reset by the peer is a transport end, and what was open fai
   await b.close();
 });
 
+// T-08
 Deno.test("stream: garbage and oversize are protocol faults", async () => {
   const cases: Array<[string, Uint8Array, string]> = [
     ["garbage in a frame", concat(le32(3), Uint8Array.of(0xff, 0xff, 0xff)), "MESSAGE_MALFORMED"],
@@ -212,6 +213,7 @@ Deno.test("stream: empty frames and empty messages are ignored", async () => {
   await b.close();
 });
 
+// T-07
 Deno.test("stream: a dribble that keeps coming is patience, a stall ends after 60 s", async () => {
   const b = new Bench("out", answerHeights(1));
   await b.stream.probe();
@@ -238,6 +240,7 @@ Deno.test("stream: a dribble that keeps coming is patience, a stall ends after 6
   await b.close();
 });
 
+// T-07
 Deno.test("stream: single bytes now and then are no progress, and three minutes are the limit of a frame", async () => {
   const drip = new Bench();
   drip.peer.raw(le32(500_000));
@@ -285,6 +288,7 @@ Deno.test("stream: a late answer to a request that was given up is dropped undec
   await b.close();
 });
 
+// T-23
 Deno.test("stream: sixteen requests wait, more are told to be busy, a flood is abuse", async () => {
   const b = new Bench("in", undefined, { limits: { perStream: 1, burst: 1, global: 0 } });
   // The first goes through, one waits for the limiter, sixteen for their turn.

@@ -102,6 +102,7 @@ const KINDS: readonly Forgery[] = [
   "epoch-jump",
 ];
 for (const kind of KINDS) {
+  // T-10
   Deno.test(`${LIARS} peers with the same fork ("${kind}") and one honest peer: the head is reached (seed ${SEED})`, async () => {
     await against({ chain: forkedAt(25, tip(HONEST), kind) }, ({ rig }) => {
       assert.ok(rig.peers.reports.length > 0, "nobody was named");

@@ -86,6 +86,7 @@ Deno.test("it stops at the height asked for, and goes no further", async () => {
   await rig.stop();
 });
 
+// T-14
 Deno.test("it waits ten seconds for InitStreams, then goes on with what there is and says so", async () => {
   const rig = new Rig(new FakeStore(CHAIN), { initStreams: 4, minPeers: 3 });
   rig.driver.start();

@@ -109,6 +109,7 @@ Deno.test("a peer that claims a block it does not have is never removed for it",
   await rig.stop();
 });
 
+// T-12
 Deno.test("a peer without old blocks is used for the new ones, and never removed", async () => {
   const lacks = (n: number) => n < 300;
   const rig = await against({
@@ -176,6 +177,7 @@ Deno.test("error answers cost nothing but the question", async () => {
 });
 
 for (const claimed of [TIP + 1, TIP + 7, 10 * TIP, 2 ** 40]) {
+  // T-09
   Deno.test(`one peer among four that claims height ${claimed} changes nothing`, async () => {
     const rig = await against({ chain: CHAIN, claims: () => claimed, latencyMs: 1 });
     await rig.until(() => rig.event("synced").length > 0);
@@ -184,6 +186,7 @@ for (const claimed of [TIP + 1, TIP + 7, 10 * TIP, 2 ** 40]) {
   });
 }
 
+// T-09
 Deno.test("two peers that claim an absurd height keep nobody from the last true block", async () => {
   const rig = new Rig(new FakeStore(CHAIN), { minPeers: 4, initStreams: 4 });
   for (let i = 0; i < 2; i++) {
@@ -293,6 +296,7 @@ Deno.test("a chain from another genesis convicts whoever sends its block 1", asy
   await alone.stop();
 });
 
+// T-10
 Deno.test("30 liars and one honest peer: the end is reached, the honest peer is not punished", async () => {
   const other = variant(at(LONG, 10), { extra: new Uint8Array([9]) });
   const rig = new Rig(new FakeStore(LONG), { minPeers: 6, initStreams: 8, concurrency: 6 });

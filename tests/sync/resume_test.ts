@@ -214,6 +214,7 @@ Deno.test("when a hash cannot be made good the next candidate is tried, and a me
   await rig.stop();
 });
 
+// T-12
 Deno.test("nobody has old blocks: the node says so within a minute, and goes on when somebody comes", async () => {
   const rig = new Rig(new FakeStore(CHAIN, 1), { shardId: 1 });
   rig.peers.add("pruned", {
@@ -241,6 +242,7 @@ const certifying: BatchVerifier = {
     }),
 };
 
+// T-11
 Deno.test("with certificates, a block that only one peer has yet is taken", async () => {
   const rig = new Rig(new FakeStore(LONG), { verifier: certifying, minPeers: 4, initStreams: 4 });
   for (let i = 0; i < 3; i++) rig.peers.add(`p${i}`, { chain: upTo(LONG, 890) });

@@ -6,12 +6,13 @@
  * hand while the sockets stay real.
  */
 import assert from "node:assert/strict";
-import { type Clock, ManualClock, nullLogger, SystemClock } from "../../../src/base/mod.ts";
+import { type Clock, type HsyncError, ManualClock, nullLogger, SystemClock } from "../../../src/base/mod.ts";
 import {
   createHost,
   type HostOptions,
   type LibP2PHost,
   newIdentity,
+  type P2PHost,
   type P2PStream,
 } from "../../../src/p2p/mod.ts";
 import {
@@ -46,6 +47,8 @@ export interface LoopbackNodeOptions extends Partial<SyncProtocolOptions> {
   /** Peers it dials first. */
   readonly knows?: ReadonlyArray<{ readonly peer: LoopbackNode["peer"] }>;
   readonly hostOptions?: Partial<HostOptions>;
+  /** Stands between the host and the protocol. */
+  readonly wrapHost?: (host: LibP2PHost) => P2PHost;
 }
 
 /** A peer by hand. */
@@ -84,12 +87,12 @@ export class Loopback implements AsyncDisposable {
     return host;
   }
   async node(options: LoopbackNodeOptions = {}): Promise<LoopbackNode> {
-    const { height, knows = [], hostOptions, ...rest } = options;
+    const { height, knows = [], hostOptions, wrapHost, ...rest } = options;
     const host = await this.host(hostOptions);
     const chain = new RecordedChain(0, height ?? 60);
     const meter = new MemoryMeter();
     const protocol = new SyncProtocol({
-      host,
+      host: wrapHost?.(host) ?? host,
       service: "sync",
       network: "localnet",
       shardId: 0,
@@ -184,4 +187,26 @@ export async function until(
     if (clock !== undefined) await clock.advance(stepMs);
     await io();
   }
+}
+
+/** Waits for an outcome while a hand-turned clock goes on. */
+export async function outcome<T>(clock: ManualClock, call: Promise<T>): Promise<T | HsyncError> {
+  let result: { readonly value: T | HsyncError } | undefined;
+  call.then((value) => result = { value }, (error) => result = { value: error });
+  await until("an outcome", () => result !== undefined, clock);
+  return (result as { readonly value: T | HsyncError } | undefined)?.value as T | HsyncError;
+}
+/** The raw peer has a proven stream to the node. */
+export async function joined(node: LoopbackNode, raw: RawHost): Promise<RawPeer<P2PStream>> {
+  const peer = await raw.open(node);
+  await until(
+    "the stream to be proven",
+    () => node.protocol.snapshot().list.some((s) => s.id === raw.peer.peerId),
+  );
+  return peer;
+}
+export function answerHeight(message: Incoming, peer: RawPeer<P2PStream>): boolean {
+  if (message.kind !== "request" || message.request?.type !== "getBlockNumber") return false;
+  peer.respond(message.id, { type: "getBlockNumber", number: 60n });
+  return true;
 }

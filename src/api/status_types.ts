@@ -203,7 +203,7 @@ export interface CheckpointStatus {
 export interface BodiesStatus {
   /** Blocks proven in this run. */
   readonly proven: number;
-  /** Blocks that wait for a proof, the lowest of them, and since when the one that has waited longest. */
+  /** Blocks that are not proven yet, the lowest of them, and since when one has waited for somebody to ask. */
   readonly waiting: number;
   readonly lowest: number | null;
   readonly since: string | null;

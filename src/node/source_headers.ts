@@ -96,13 +96,16 @@ export class SourceHeaders implements SourceShards {
   }
 }
 
-/** What the node waits for on their account, for `/status`: after a minute, and not what was asked about for hours in vain. */
+/**
+ * What the node waits for on their account, for `/status`, after a minute: somebody to ask. Blocks that everybody was asked
+ * about in vain stand in `bodies` alone.
+ */
 export function bodyWaits(
   bodies: BodiesStatus | undefined,
   now: number,
 ): Array<{ readonly what: string; readonly since: number }> {
   const since = bodies?.since === null || bodies === undefined ? now : Date.parse(bodies.since);
-  const waiting = bodies === undefined ? 0 : bodies.waiting - bodies.doubtful;
+  const waiting = bodies === undefined ? 0 : bodies.reasons.nobody + bodies.reasons.lacking;
   if (waiting === 0 || now - since < WAIT_MS) return [];
   const what = `headers of other shards, to prove the incoming receipts of ${waiting} block${
     waiting === 1 ? "" : "s"

@@ -212,7 +212,8 @@ Deno.test("what waits longer than a minute is named in the status", () => {
   const [wait] = bodyWaits({ ...bodies, since: "2026-01-01T00:03:00Z" }, now);
   assert.match(wait?.what ?? "", /headers of other shards.* of 2 blocks$/);
   assert.equal(wait?.since, now - 120_000);
-  assert.deepEqual(bodyWaits({ ...bodies, since: "2026-01-01T00:03:00Z", doubtful: 2 }, now), []);
+  const disputed = { ...bodies, since: null, reasons: { nobody: 0, lacking: 0, other: 2 } };
+  assert.deepEqual(bodyWaits(disputed, now), []);
 });
 
 /** The recorded chain with other header fields in every block. */

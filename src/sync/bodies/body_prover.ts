@@ -72,10 +72,10 @@ export interface BodyProverOptions {
 export interface BodyProverStatus {
   /** Blocks proven in this run. */
   readonly proven: number;
-  /** Blocks that wait for a proof, and the lowest of them. */
+  /** Blocks that are not proven yet, and the lowest of them. */
   readonly waiting: number;
   readonly lowest: number | undefined;
-  /** ms since 1970, of the one that has waited longest. */
+  /** ms since 1970, of the one that has waited longest for somebody to ask; undefined: everybody has been asked. */
   readonly since: number | undefined;
   /** What they wait for: how many blocks for each reason; the rest is being asked about. */
   readonly reasons: Readonly<Record<RestReason, number>>;
@@ -109,6 +109,8 @@ export class BodyProver {
   #changed = false;
   #savedAt = -Infinity;
   #naggedAt = -Infinity;
+  /** Blocks that nobody could prove, when that was logged. */
+  #disputed = 0;
   #loop: Promise<void> | undefined;
 
   constructor(options: BodyProverOptions) {
@@ -315,18 +317,21 @@ export class BodyProver {
     await this.#o.store.putRecord(RECORD, this.#backlog.encode(this.#open.keys()));
   }
 
-  /** Names what has waited for longer than a minute. */
+  /** Names what has waited for longer than a minute, and what nobody could prove. */
   #tell(): void {
     const { clock, logger, meter, store } = this.#o;
     const { waiting, since, lowest, reasons } = this.status();
     meter.set("hmy_sync_bodies_waiting", { ShardID: String(store.meta.shardId) }, waiting);
     const now = clock.now();
-    if (since === undefined || now - since < NAG_AFTER_MS || now - this.#naggedAt < NAG_MS) return;
+    const waits = since !== undefined && now - since >= NAG_AFTER_MS;
+    const disputed = reasons.other > this.#disputed;
+    if (!waits && !disputed || now - this.#naggedAt < NAG_MS) return;
     this.#naggedAt = now;
+    this.#disputed = reasons.other;
     logger.info("incoming receipts wait for a proof", {
       blocks: waiting,
       lowest,
-      seconds: Math.round((now - since) / 1000),
+      ...(since === undefined ? {} : { seconds: Math.round((now - since) / 1000) }),
       ...reasons,
     });
   }
@@ -336,14 +341,11 @@ export class BodyProver {
     let since = Infinity, lowest = Infinity, doubtful = 0;
     for (const resting of this.#backlog.resting()) {
       reasons[resting.reason]++;
-      since = Math.min(since, resting.since);
+      if (resting.reason !== "other") since = Math.min(since, resting.since);
       lowest = Math.min(lowest, resting.number);
       if (resting.rounds >= PATIENT_ROUNDS && resting.reason === "other") doubtful++;
     }
-    for (const open of this.#open.values()) {
-      since = Math.min(since, open.since);
-      lowest = Math.min(lowest, open.body.number);
-    }
+    for (const { body } of this.#open.values()) lowest = Math.min(lowest, body.number);
     const streams: Record<number, number> = {};
     for (const [id, shard] of this.#shards) streams[id] = shard.peers.streams().length;
     return {

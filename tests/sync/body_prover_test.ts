@@ -88,8 +88,9 @@ class Rig {
   honest(): Script {
     return { chain: this.source };
   }
-  until(done: () => boolean, ms?: number): Promise<void> {
-    return until(this.clock, done, () => this.prover.status(), ms);
+  /** Small steps: the store's own work takes real time, of which a short virtual time must have enough. */
+  until(done: () => boolean, ms = 120_000): Promise<void> {
+    return until(this.clock, done, () => this.prover.status(), ms, Math.max(1, Math.floor(ms / 4_000)));
   }
   async restart(): Promise<void> {
     await this.stop();
@@ -207,7 +208,7 @@ Deno.test("nobody serves the source shard: it is said in status, metric and log,
   await withRig(1, async (rig) => {
     rig.prover.start();
     await rig.until(() => rig.prover.status().reasons.nobody === TAKING[1]);
-    await rig.until(() => rig.logs.some((r) => r.message.includes("wait for a proof")));
+    await rig.until(() => rig.logs.some((r) => r.message.includes("wait for a proof")), 800_000);
     const { since, lowest, waiting } = rig.prover.status();
     assert.equal(waiting, TAKING[1]);
     assert.equal(lowest, takes(CHAINS[1])[0]);

@@ -6,6 +6,7 @@ import { protocolId } from "../../src/stream/mod.ts";
 import { recordedChain, tip } from "../sync/support/chains.ts";
 import {
   beaconPeer,
+  clock,
   holds,
   nodeConfig,
   type Peer,

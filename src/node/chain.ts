@@ -39,6 +39,12 @@ export function storeLocationOf(config: HsyncConfig): StoreLocation {
     : { kind: "remote", url: config.db.url };
 }
 
+/** The same as a text for the status page: a directory or a URL. */
+export function storePathOf(config: HsyncConfig): string {
+  const location = storeLocationOf(config);
+  return location.kind === "file" ? location.dir : location.kind === "remote" ? location.url : "memory";
+}
+
 export interface OpenChainOptions {
   readonly params: NetworkParams;
   readonly shardId: number;

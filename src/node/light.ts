@@ -25,6 +25,7 @@ import { type ChainStore, storeDirectory } from "../store/mod.ts";
 import { leaveNetwork, protocolId, SyncProtocol } from "../stream/mod.ts";
 import { DiagnosisLog, LightClient, type LightStatusDocument, lightStatusJson } from "../sync/mod.ts";
 import { openConfiguredChain, paramsOf } from "./chain.ts";
+import { type ClockWatch, watchClock } from "./clock_watch.ts";
 import { EpochPart } from "./epochs.ts";
 import { EvidenceFiles } from "./evidence.ts";
 import { openListeners } from "./http.ts";
@@ -56,6 +57,7 @@ export class LightNode {
   #http: HttpServer | undefined;
   #lag!: EventLoopMonitor;
   #traffic!: TrafficMeter;
+  #clockWatch: ClockWatch | undefined;
   #tickedAt: number;
   readonly #findings = new DiagnosisLog();
 
@@ -132,6 +134,8 @@ export class LightNode {
       ),
     });
     this.#undo.push(() => this.#epochs.stop());
+    this.#clockWatch = watchClock(config, params, { clock, logger: logger.child("node") });
+    this.#undo.push(() => this.#clockWatch?.stop());
     this.#lag = new EventLoopMonitor(clock);
     this.#undo.push(() => this.#lag.stop());
     this.#undo.push(clock.every(1_000, () => {
@@ -230,6 +234,7 @@ export class LightNode {
       traffic: this.#traffic,
       errors,
       eventLoopLagMsP99: this.#lag.p99Ms(),
+      clockOffset: this.#clockWatch?.last,
     });
     const waits = [light.waiting, light.epochs.waiting].filter((w) => w !== undefined);
     const doc = buildStatus({

@@ -15,6 +15,9 @@ import type { ChainReader, PeerMemory, SyncProtocolOptions } from "../stream/mod
 /** Slack above the height that a chain of one block a second would have: clocks differ, and so do genesis times. */
 const HEIGHT_SLACK = 100_000;
 
+/** Most connections of a node whose operator wants none to be trimmed: each costs a descriptor. */
+const UNTRIMMED_CONNECTIONS = 4_096;
+
 /** What every part of a node gets. */
 export interface Common {
   readonly clock: Clock;
@@ -47,6 +50,11 @@ export function hostOptions(
     muxers: p2p.muxers,
     ...(p2p.maxConnsPerIp > 0 && params.name !== "localnet" ? { maxConnsPerIp: p2p.maxConnsPerIp } : {}),
     maxPeers: p2p.maxPeers,
+    watermarks: { low: p2p.connManagerLow, high: p2p.connManagerHigh },
+    maxConnections: p2p.connManagerHigh === 0
+      ? UNTRIMMED_CONNECTIONS
+      : Math.max(512, 2 * p2p.connManagerHigh),
+    neverDialPrivate: p2p.disablePrivateIpScan,
     dialTimeoutMs: p2p.dialTimeoutMs,
     dhtConcurrency: p2p.discConcurrency,
     clock,

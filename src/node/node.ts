@@ -29,7 +29,8 @@ import { createCertificateVerifier } from "../crypto/mod.ts";
 import { leaveNetwork, protocolId, type SyncProtocol } from "../stream/mod.ts";
 import { DiagnosisLog, SyncDriver } from "../sync/mod.ts";
 import { adminActions } from "./admin_actions.ts";
-import { openConfiguredChain, paramsOf, storeLocationOf } from "./chain.ts";
+import { openConfiguredChain, paramsOf, storePathOf } from "./chain.ts";
+import { type ClockWatch, watchClock } from "./clock_watch.ts";
 import { EpochPart } from "./epochs.ts";
 import { EvidenceFiles } from "./evidence.ts";
 import { openListeners } from "./http.ts";
@@ -80,6 +81,7 @@ export class HsyncNode {
   #http: HttpServer | undefined;
   #lag!: EventLoopMonitor;
   #traffic!: TrafficMeter;
+  #clockWatch: ClockWatch | undefined;
   #tickedAt: number;
   #starting: { readonly what: string; readonly since: number } | undefined;
 
@@ -172,6 +174,8 @@ export class HsyncNode {
     this.#undo.push(clock.every(1_000, () => {
       this.#tickedAt = clock.monotonic();
     }));
+    this.#clockWatch = watchClock(config, params, { clock, logger: logger.child("node") });
+    this.#undo.push(() => this.#clockWatch?.stop());
     const { version, commit, deno, target } = BUILD;
     this.#undo.push(reportProcess(metrics, { version, commit, deno, target }, this.startedAt));
     this.#undo.push(reportStatus(metrics, () => this.status()));
@@ -342,7 +346,6 @@ export class HsyncNode {
 
   /** The `/status` document now. */
   status(): StatusDocument {
-    const location = storeLocationOf(this.options.loaded.config);
     return buildStatus(
       statusParts({
         loaded: this.options.loaded,
@@ -353,11 +356,7 @@ export class HsyncNode {
         host: this.#host?.status() ?? NO_HOST,
         protocols: this.#services.protocols.map((p) => p.snapshot()),
         store: this.#store,
-        storePath: location.kind === "file"
-          ? location.dir
-          : location.kind === "remote"
-          ? location.url
-          : "memory",
+        storePath: storePathOf(this.options.loaded.config),
         head: this.#head,
         sync: this.#driver?.status(),
         starting: this.#starting,
@@ -372,6 +371,7 @@ export class HsyncNode {
         traffic: this.#traffic,
         errors: this.options.errors,
         eventLoopLagMsP99: this.#lag.p99Ms(),
+        clockOffset: this.#clockWatch?.last,
       }),
       readProcess(),
     );

@@ -42,6 +42,8 @@ export interface StatusSources {
   readonly store: ChainStore;
   readonly storePath: string;
   readonly head: Header;
+  /** What a time server said last. */
+  readonly clockOffset: { readonly offsetMs: number; readonly checkedAt: number } | undefined;
   /** Undefined: the node serves only. */
   readonly sync: SyncStatus | undefined;
   /** What a node that has not started yet is doing, since when (ms since 1970). */
@@ -155,7 +157,7 @@ export function statusParts(s: StatusSources): StatusParts {
     },
     eventLoopLagMsP99: s.eventLoopLagMsP99,
     heapLimitBytes: getHeapStatistics().heap_size_limit,
-    clock: undefined,
+    clock: s.clockOffset,
     config: {
       file: s.loaded.file?.path ?? null,
       version: s.loaded.file?.version ?? null,

@@ -142,6 +142,11 @@ export class Bootstrap {
     }));
   }
 
+  /** True for a trusted or static peer: it is kept connected for good. */
+  isStatic(peerId: string): boolean {
+    return this.#targets.get(peerId)?.kind === "static";
+  }
+
   /** Configured names that have given no address yet. */
   unresolved(): string[] {
     return this.#sources.flatMap((s) =>

@@ -23,6 +23,7 @@ import { LibP2PHost } from "./host.ts";
 import type { Identity } from "./identity.ts";
 import { type HostServices, libp2pOptions, type Muxer } from "./libp2p_options.ts";
 import { Reachability } from "./reachability.ts";
+import type { Watermarks } from "./trim.ts";
 
 /** What `createHost` needs to know. */
 export interface HostOptions {
@@ -41,8 +42,12 @@ export interface HostOptions {
   readonly privateNetwork?: boolean;
   /** In order of preference. Default yamux, mplex. */
   readonly muxers?: readonly Muxer[];
-  /** Connections over all peers; above it, those without streams are closed. Default 512. */
+  /** Connections over all peers: above it nobody is let in, and those without streams are closed. Default 512. */
   readonly maxConnections?: number;
+  /** When connections of the least use are closed, and how many stay. Default: never. */
+  readonly watermarks?: Watermarks;
+  /** Nobody with a private address is dialled. Default false; strangers' private addresses count only on a private network. */
+  readonly neverDialPrivate?: boolean;
   /** Inbound connections of one IP. Default 10, on a private network 100. */
   readonly maxConnsPerIp?: number;
   /** Distinct IPs with inbound connections; 0 (default): no limit. */
@@ -99,6 +104,7 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
     maxConnsPerIp: options.maxConnsPerIp ?? (privateNetwork ? 100 : 10),
     maxIps: options.maxPeers ?? 0,
     privateAddresses: privateNetwork,
+    neverDialPrivate: options.neverDialPrivate ?? false,
   });
   const node = await createLibp2p<HostServices>(libp2pOptions({
     privateKey: options.identity.privateKey,
@@ -117,6 +123,7 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
     gate,
     reachability,
     privateNetwork,
+    watermarks: options.watermarks ?? { low: 0, high: 0 },
     bootnodes,
     staticPeers,
     resolver: options.resolver ?? systemTxtResolver,

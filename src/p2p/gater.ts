@@ -17,6 +17,8 @@ export interface GaterOptions {
   readonly maxIps: number;
   /** False: private addresses that strangers tell are neither stored nor dialled. */
   readonly privateAddresses: boolean;
+  /** True: nobody with a private address is dialled, whoever told of it (`DisablePrivateIPScan`). */
+  readonly neverDialPrivate?: boolean;
 }
 
 /** A connection below encryption and muxer. */
@@ -40,6 +42,8 @@ export class Gate {
     const closed = () => this.#shut;
     this.rules = {
       denyDialPeer: closed,
+      denyDialMultiaddr: (address) =>
+        this.#shut || (options.neverDialPrivate === true && isPrivateAddress(address)),
       denyInboundConnection: (raw) => this.#inbound(raw),
       denyOutboundConnection: known,
       denyInboundEncryptedConnection: known,

@@ -19,6 +19,7 @@ import { type HostServices, MAX_PROTOCOL_STREAMS } from "./libp2p_options.ts";
 import type { Reachability } from "./reachability.ts";
 import { LibP2PStream } from "./stream.ts";
 import { PeersTold } from "./told.ts";
+import { Trim } from "./trim.ts";
 import type { DiscoveredPeer, P2PHost, P2PStream, PeerEvent } from "./types.ts";
 
 /** Routing table entries below which a lost bootnode is dialled again. */
@@ -36,6 +37,7 @@ export class LibP2PHost implements P2PHost {
   readonly #gate: Gate;
   readonly #events = new Emitter<PeerEvent>();
   readonly #told: PeersTold;
+  readonly #trim: Trim;
   readonly #reachability: Reachability;
   readonly #discovery: Discovery;
   readonly #bootstrap: Bootstrap;
@@ -60,6 +62,14 @@ export class LibP2PHost implements P2PHost {
     this.#resolver = parts.resolver;
     this.#privateNetwork = parts.privateNetwork;
     this.#told = new PeersTold(parts.privateNetwork);
+    this.#trim = new Trim({
+      marks: parts.watermarks,
+      clock,
+      log,
+      connections: () => node.getConnections(),
+      streamsOn: (c) => [...this.#streams].filter((s) => s.timeline === c.timeline).length,
+      isStatic: (peerId) => this.#bootstrap.isStatic(peerId),
+    });
     this.#reachability = parts.reachability;
     this.#events.onError = (error) => log.error("a listener of network events failed", { error });
     const isConnected = (peerId: string) => this.#isConnected(peerId);
@@ -132,6 +142,7 @@ export class LibP2PHost implements P2PHost {
   }
 
   #onConnection(connection: Connection): void {
+    if (!this.#stopping.signal.aborted) this.#run(this.#trim.look(), "trimming connections");
     if (this.#privateNetwork || connection.direction !== "inbound") return;
     if (this.#reachability.inbound(connection.remoteAddr)) {
       this.#log.info("a peer reached us from outside");
@@ -263,10 +274,12 @@ export class LibP2PHost implements P2PHost {
   }
 
   protect(peerId: string, tag: string): void {
+    this.#trim.guard(peerId, tag);
     this.#tag(peerId, tag, { value: PROTECTED_VALUE });
   }
 
   unprotect(peerId: string, tag: string): void {
+    this.#trim.unguard(peerId, tag);
     this.#tag(peerId, tag, undefined);
   }
 

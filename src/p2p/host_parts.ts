@@ -11,6 +11,7 @@ import type { BootstrapPeer } from "./bootstrap.ts";
 import type { Gate } from "./gater.ts";
 import type { HostServices } from "./libp2p_options.ts";
 import type { Reachability } from "./reachability.ts";
+import type { Watermarks } from "./trim.ts";
 
 /** A picture of the host for `/status`. */
 export interface HostStatus {
@@ -36,6 +37,7 @@ export interface HostParts {
   readonly gate: Gate;
   readonly reachability: Reachability;
   readonly privateNetwork: boolean;
+  readonly watermarks: Watermarks;
   readonly bootnodes: readonly BootnodeEntry[];
   readonly staticPeers: readonly BootnodeEntry[];
   readonly resolver: TxtResolver;

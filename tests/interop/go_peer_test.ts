@@ -9,6 +9,7 @@ import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import type { DiscoveredPeer, LibP2PHost } from "../../src/p2p/mod.ts";
+import { leaveNetwork } from "../../src/stream/mod.ts";
 import { goPeer } from "./support/build.ts";
 import { EAGER, LIMIT_MS, Ours, removal, streamWith, SYNC, until } from "./support/ours.ts";
 import { GoPeers, type Script } from "./support/peer.ts";
@@ -77,8 +78,11 @@ interop("hosts find each other through a Go boot node, both ways", async (go, ou
   assert.ok(addresses.length > 0, `only ${[...known.keys()]} found`);
   const accepted = Promise.withResolvers<string>();
   await host.handle(SYNC, (s) => {
-    accepted.resolve(s.peerId);
-    s.reset("seen");
+    // Not before its first byte: a reset that overtakes the end of the negotiation makes the other side's call fail.
+    s.source[Symbol.asyncIterator]().next().then(() => {
+      accepted.resolve(s.peerId);
+      s.reset("seen");
+    }, accepted.reject);
   });
   const opened = await asker.open({ peerId: host.peerId, addresses }, SYNC);
   // A Go host negotiates with the first bytes that it sends.
@@ -279,6 +283,24 @@ interop("our leaving resets every stream and closes none halfway", async (go, ou
   }
   await protocol.stop();
   for (const stream of streams) assert.equal(await stream.ended(), "reset");
+});
+
+interop("our stop costs peers that cling to us one stream each, not a second one", async (go, ours) => {
+  const { protocol, host, address } = await ours.node(HEAD);
+  const epochs = await ours.protocol(host, HEAD, { service: "epochsync" });
+  const peers = await Promise.all(
+    [["yamux"], ["yamux"], ["mplex"]].map((muxers) => go.host({ muxers: muxers as ["yamux" | "mplex"] })),
+  );
+  const ends = peers.flatMap((peer) => [protocol.id, epochs.id].map((id) => peer.cling(address, id, CHAIN)));
+  for (const peer of peers) {
+    for (const p of [protocol, epochs]) await streamWith(p, peer.peerId);
+  }
+  await leaveNetwork(host, [protocol, epochs]);
+  for (const { lost, why } of await Promise.all(ends)) {
+    assert.equal(lost, 1, why);
+    // Nobody is there: neither a stream that is refused, nor a protocol that is not spoken any more.
+    assert.match(why, /failed to dial/);
+  }
 });
 
 for (const how of ["leaves", "is killed"] as const) {

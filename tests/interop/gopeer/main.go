@@ -30,7 +30,7 @@ type request struct {
 	Boot   []string `json:"boot"`
 	Client bool     `json:"client"`
 
-	// open, flood, find, provide
+	// open, flood, cling, find, provide
 	Peer      string   `json:"peer"`
 	Addresses []string `json:"addresses"`
 	Protocol  string   `json:"protocol"`
@@ -38,7 +38,7 @@ type request struct {
 	Limit     int      `json:"limit"`
 	TimeoutMs int      `json:"timeoutMs"`
 
-	// handle, open
+	// handle, open, cling
 	Script script `json:"script"`
 
 	// send, frame, ask, pull, pace, flood

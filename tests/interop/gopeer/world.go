@@ -65,7 +65,7 @@ func (w *world) do(ctx context.Context, r *request) (fields, error) {
 	switch r.Do {
 	case "host":
 		return w.newHost(ctx, r)
-	case "provide", "find", "handle", "open", "closeHost", "flood":
+	case "provide", "find", "handle", "open", "closeHost", "flood", "cling":
 		h, err := w.host(r.Host)
 		if err != nil {
 			return nil, err
@@ -96,6 +96,8 @@ func (w *world) hostCommand(ctx context.Context, h *node, r *request) (fields, e
 		return fields{"stream": s.number, "muxer": s.muxer()}, nil
 	case "flood":
 		return h.flood(ctx, r)
+	case "cling":
+		return h.cling(ctx, r)
 	default: // closeHost
 		w.mu.Lock()
 		known := w.hosts[r.Host] == h

@@ -58,12 +58,22 @@ export class Ours implements AsyncDisposable {
   ): Promise<Node> {
     const host = await this.host({ bootnodes });
     const chain = new RecordedChain(0, height);
+    const protocol = await this.protocol(host, height, { reader: chain, ...options });
+    return { host, protocol, chain, address: { peerId: host.peerId, addresses: host.addresses() } };
+  }
+
+  /** One more protocol on a host of ours; by default it serves the recorded chain. */
+  async protocol(
+    host: LibP2PHost,
+    height: number,
+    options: Partial<SyncProtocolOptions>,
+  ): Promise<SyncProtocol> {
     const protocol = new SyncProtocol({
       host,
       service: "sync",
       network: "localnet",
       shardId: 0,
-      reader: chain,
+      reader: new RecordedChain(0, height),
       caps: PASSIVE,
       clock,
       logger: nullLogger,
@@ -73,7 +83,7 @@ export class Ours implements AsyncDisposable {
     });
     this.#protocols.push(protocol);
     await protocol.start();
-    return { host, protocol, chain, address: { peerId: host.peerId, addresses: host.addresses() } };
+    return protocol;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -221,6 +221,19 @@ export class GoHost {
       ms: number(r, "ms"),
     };
   }
+  /**
+   * Keeps a stream the way a Go node does that wants it: opens the next one whenever it ends.
+   * @returns once none can be had any more: how many were lost, and why there was no other.
+   */
+  async cling(
+    to: { readonly peerId: string; readonly addresses: readonly string[] },
+    protocol: string,
+    script: Script = {},
+  ): Promise<{ readonly lost: number; readonly why: string }> {
+    const { peerId: peer, addresses } = to;
+    const r = await this.#call("cling", { peer, addresses, protocol, script, timeoutMs: 60_000 });
+    return { lost: number(r, "lost"), why: text(r, "why") };
+  }
   /** Leaves in an orderly way: closes every connection. */
   async close(): Promise<void> {
     await this.#call("closeHost");

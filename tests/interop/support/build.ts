@@ -2,10 +2,11 @@
  * Builds the Go peer of these tests, or says why it cannot be had.
  *
  * Why it exists: the tests are worth having wherever Go is, and must not fail where it is not. What must stay true:
- * a program built once from the same sources is used again; without `HSYNC_INTEROP=1` the tests are skipped, so that
- * the gate neither needs Go nor waits for a build; with it nothing is skipped: whatever is missing fails.
+ * a program built once from the same sources is used again; a gate on a machine without Go, or without the modules,
+ * neither waits nor asks the network, and says in one line what it left out. `HSYNC_INTEROP=1` demands the tests:
+ * modules are fetched, and whatever is missing fails; `HSYNC_INTEROP=0` leaves them out.
  *
- * Run as a program it builds without the limit: `deno run -A tests/interop/support/build.ts`.
+ * Run as a program it fetches and builds what later runs use: `deno run -A tests/interop/support/build.ts`.
  */
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
@@ -26,11 +27,18 @@ interface Run {
   readonly stderr: string;
 }
 
-async function run(command: string, args: readonly string[]): Promise<Run> {
+/** Nothing is fetched: what is not on this machine is missing. */
+const OFFLINE = { GOPROXY: "off", GOSUMDB: "off" };
+
+async function run(
+  command: string,
+  args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
+): Promise<Run> {
   const child = new Deno.Command(command, {
     args: [...args],
     cwd: SOURCES,
-    env: ENV,
+    env: { ...ENV, ...more },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -71,7 +79,8 @@ async function cacheDir(name: string): Promise<string> {
   return dir;
 }
 
-async function build(): Promise<Built> {
+/** @param fetch whether modules may be fetched, and every core be used. */
+async function build(fetch: boolean): Promise<Built> {
   const found = await findGo();
   if (found === undefined) return { missing: "there is no Go toolchain (1.22 or later)" };
   const { go, version } = found;
@@ -82,9 +91,15 @@ async function build(): Promise<Built> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
+  const more = fetch ? {} : OFFLINE;
+  if (!fetch && !(await run(go, ["list", "-deps", "."], more)).ok) {
+    return { missing: "the Go peer's modules are not on this machine (HSYNC_INTEROP=1 fetches them)" };
+  }
   // Another test process may be building the same: whoever is ready last replaces the same bytes.
   const fresh = await Deno.makeTempFile({ dir });
-  const { ok, stderr } = await run(go, ["build", ...FLAGS, "-o", fresh, "."]);
+  // One action at a time where other tests run beside: a minute or two once, and from then on nothing.
+  const pace = fetch ? [] : ["-p", "1"];
+  const { ok, stderr } = await run(go, ["build", ...pace, ...FLAGS, "-o", fresh, "."], more);
   if (!ok) {
     await Deno.remove(fresh);
     const why = stderr.trim().split("\n").pop() ?? "";
@@ -100,16 +115,15 @@ async function build(): Promise<Built> {
  * @throws {Error} when it cannot be had although HSYNC_INTEROP=1 demands it.
  */
 export async function goPeer(): Promise<Built> {
-  if (Deno.env.get("HSYNC_INTEROP") !== "1") {
-    return { missing: "set HSYNC_INTEROP=1 to run them (they build a Go program)" };
-  }
-  const built = await build().catch((error): Built => ({ missing: String(error) }));
-  if ("missing" in built) throw new Error(`interop tests cannot run: ${built.missing}`);
+  const wish = Deno.env.get("HSYNC_INTEROP");
+  if (wish === "0") return { missing: "HSYNC_INTEROP=0" };
+  const built = await build(wish === "1").catch((error): Built => ({ missing: String(error) }));
+  if ("missing" in built && wish === "1") throw new Error(`interop tests cannot run: ${built.missing}`);
   return built;
 }
 
 if (import.meta.main) {
-  const built = await build();
+  const built = await build(true);
   console.log("path" in built ? built.path : built.missing);
   Deno.exit("path" in built ? 0 : 1);
 }

@@ -28,6 +28,13 @@ import { type ChainPoint, type DownloadLimits, type FetchedBlock, MAX_BLOCKS_PER
  * target that is a lie must not hold back what is already here.
  */
 const PATIENCE_MS = 3_000;
+/**
+ * However well it goes, blocks that are at hand are not kept from their commit for longer: with few or slow peers a whole
+ * cycle takes many seconds, and progress that was made should be progress that lasts.
+ */
+const TURN_MS = 1_500;
+/** The same for hashes: bodies that have come are asked for before hashes far ahead, so these would wait for long. */
+const HASH_TURN_MS = 400;
 /** How long a stage waits once nothing can be asked of anybody, before it gives the turn back to the driver. */
 const STARVED_MS = 2_000;
 
@@ -149,21 +156,22 @@ export class Downloader {
   }
 
   /**
-   * Waits until hashes are agreed up to `to`. Comes back with less when nobody can tell more.
+   * Waits until hashes are agreed up to `to`. Comes back with less when nobody can tell more, or after a moment when
+   * bodies have come already.
    * @throws {HsyncError} CANCELLED, NO_STREAMS.
    */
   waitHashes(to: number, signal: AbortSignal): Promise<number> {
-    return this.#wait(to, signal, () => this.#core.hashesTo(this.options.clock.monotonic()));
+    return this.#wait(to, signal, HASH_TURN_MS, () => this.#core.hashesTo(this.options.clock.monotonic()));
   }
   /**
-   * Waits until bodies are at hand up to `to`. Comes back with less when the memory bound is reached, when nothing
-   * came for a while, or when nobody can deliver more.
+   * Waits until bodies are at hand up to `to`. Comes back with less when the memory bound is reached, after a while
+   * when some have come, or when nobody can deliver more.
    * @throws {HsyncError} CANCELLED, NO_STREAMS, or what writing staged blocks failed with.
    */
   waitBodies(to: number, signal: AbortSignal): Promise<number> {
-    return this.#wait(to, signal, () => this.#core.frontier.number);
+    return this.#wait(to, signal, TURN_MS, () => this.#core.frontier.number);
   }
-  async #wait(to: number, signal: AbortSignal, reached: () => number): Promise<number> {
+  async #wait(to: number, signal: AbortSignal, turnMs: number, reached: () => number): Promise<number> {
     const { clock, limits, staging } = this.options;
     const begun = clock.monotonic();
     for (;;) {
@@ -178,7 +186,8 @@ export class Downloader {
       const now = clock.monotonic();
       const idle = now - Math.max(this.#advancedAt, begun);
       const some = this.#core.frontier.number > this.#base;
-      if (some && (staging.bytes > limits.budgetBytes / 2 || idle >= PATIENCE_MS)) return height;
+      const enough = staging.bytes > limits.budgetBytes / 2 || now - begun >= turnMs;
+      if (some && (enough || idle >= PATIENCE_MS)) return height;
       const starved = this.#core.starved;
       if (starved !== undefined && (some || now - Math.max(starved.since, begun) >= STARVED_MS)) {
         if (some || starved.why !== "noStreams") return height;

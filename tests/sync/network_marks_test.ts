@@ -158,3 +158,47 @@ onBothNetworks(
     await reaches(net, client, TIP, MINUTE);
   },
 );
+
+onBothNetworks(
+  "one server a block behind, one silent, one gone: the head is reached without a pause above 5 s",
+  async (net) => {
+    const rateLimits = { perStream: 5, burst: 5, global: 0 };
+    await servers(net, 2, { rateLimits });
+    const behind = await net.server({ rateLimits, height: TIP - 1 });
+    const silence = Promise.withResolvers<undefined>();
+    const silent = await net.server({
+      rateLimits,
+      prepare: (chain) => {
+        Object.assign(chain, { hashAt: () => silence.promise, blockAt: () => silence.promise });
+      },
+    });
+    const gone = await net.server({ rateLimits });
+    try {
+      const client = await net.client({ minPeers: 4 });
+      await net.until("five streams", () => client.protocol.streams().length === 5, MINUTE);
+      let [head, since, longest] = [0, net.clock.monotonic(), 0];
+      let alive = true;
+      // As fast as real time, so that sockets do not look slow.
+      await net.until(
+        "the head",
+        () => {
+          const now = client.store.head().number;
+          if (now > head) [head, since] = [now, net.clock.monotonic()];
+          longest = Math.max(longest, net.clock.monotonic() - since);
+          if (alive && now > 100) {
+            alive = false;
+            void gone.die();
+          }
+          return now >= TIP;
+        },
+        MINUTE,
+        2,
+      );
+      assert.ok(longest <= 5_000, `a pause of ${longest} ms`);
+      assert.deepEqual(removed(client).filter((e) => e.id === behind.id || e.id === silent.id), []);
+      assert.ok(client.protocol.streams().some((s) => s.id === behind.id));
+    } finally {
+      silence.resolve(undefined);
+    }
+  },
+);

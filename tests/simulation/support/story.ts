@@ -12,8 +12,9 @@ import { MAX_WAITING, SETUP_CONCURRENCY } from "../../../src/stream/constants.ts
 import { protocolId, type StreamEvent, SyncProtocol } from "../../../src/stream/mod.ts";
 import { SimNetwork } from "../../stream/support/sim_network.ts";
 import type { LinkProfile } from "../../stream/support/sim_stream.ts";
-import { END, HONEST, LIARS, MuteChain, ServedChain, START } from "./chain.ts";
+import { END, HONEST, LIARS, MuteChain, START } from "./chain.ts";
 import { SimClock } from "./clock.ts";
+import { ServedChain } from "./served_chain.ts";
 import { CAPS, FullNode, MAX_RESERVED } from "./full_node.ts";
 
 const NODES = 20;

@@ -26,6 +26,8 @@ export interface Server {
   readonly chain: RecordedChain;
   /** Dies, and comes back at once as a new process of the same identity. */
   restart(): Promise<void>;
+  /** Dies for good. */
+  die(): Promise<void>;
 }
 export interface ServerOptions {
   readonly height?: number;
@@ -124,6 +126,10 @@ class SimulatedNet extends Net {
         node.host.up();
         return Promise.resolve();
       },
+      die: () => {
+        node.host.down();
+        return Promise.resolve();
+      },
     };
   }
   protected async protocol(): Promise<{ protocol: SyncProtocol; events: readonly StreamEvent[] }> {
@@ -160,9 +166,10 @@ class RealNet extends Net {
     return {
       id: node.host.peerId,
       chain: node.chain,
+      // As a killed process: its connections break, nothing is said.
+      die: () => node.host.stop(),
       restart: async () => {
         const { chain, host, protocol } = node;
-        // As a killed process: its connections break, nothing is said.
         await host.stop();
         void protocol.stop();
         node = await this.#serve({ ...options, height: chain.height, identity });

@@ -68,8 +68,15 @@ export async function takeLock(dir: string, clock: Clock, peerId?: string): Prom
     };
     await file.truncate(0);
     await file.write(new TextEncoder().encode(JSON.stringify(text) + "\n"));
-    // Closing the file gives the lock back.
-    return { holderId, release: () => file.close() };
+    return {
+      holderId,
+      release: () => {
+        // Closing alone gives the lock back only when the last copy of the handle is gone: a child that is being
+        // started, or a thread that is done with it but has not let go, may hold one a moment longer.
+        file.unlockSync();
+        file.close();
+      },
+    };
   } catch (error) {
     file.close();
     throw error;

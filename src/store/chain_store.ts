@@ -12,8 +12,9 @@ import type { DiskGuard } from "./disk.ts";
 import type { Keys } from "./keys.ts";
 import type { Kv, KvCheck, KvMutation } from "./kv.ts";
 import { damaged } from "./failures.ts";
-import { encodeMark, MARKS_PER_PAGE, pageOf } from "./marks.ts";
+import { encodeMark } from "./marks.ts";
 import { PACK_BYTES } from "./pack.ts";
+import { raiseMarks } from "./raise.ts";
 import { anyAbove, removeAbove, soundHead } from "./repair.ts";
 import type { Staging } from "./staging.ts";
 import { type ChainState, weakest } from "./state.ts";
@@ -36,8 +37,6 @@ import {
   type UnprovenBodies,
 } from "./types.ts";
 
-/** Mark pages raised in one commit: 64 × 4 KB. */
-const PAGES_PER_COMMIT = 64;
 /** Mark pages read by one search: a quarter of a million blocks. */
 const PAGES_PER_LOOK = 64;
 
@@ -264,38 +263,7 @@ export class KvChainStore implements ChainStore {
 
   raiseAssurance(from: number, to: number, assurance: Assurance): Promise<void> {
     const what = `raising blocks ${from}..${to} to ${assurance}`;
-    return this.#write(what, async () => {
-      const level = ASSURANCES.indexOf(assurance);
-      const { head, lowest } = this.#state;
-      const last = Math.min(to, head.number);
-      let number = Math.max(from, lowest);
-      while (number <= last) {
-        const marks = this.#tables.marks.edit();
-        const counts = [...this.#state.counts];
-        // Genesis (or the checkpoint) may be marked, but does not count.
-        if (number === lowest) {
-          await marks.raise(lowest, lowest, level);
-          number++;
-        }
-        const pages = pageOf(number) + PAGES_PER_COMMIT;
-        while (number <= last && pageOf(number) < pages) {
-          const end = Math.min(last, (pageOf(number) + 1) * MARKS_PER_PAGE - 1);
-          const moved = await marks.raise(number, end, level);
-          moved.forEach((n, i) => {
-            counts[i] = (counts[i] ?? 0) - n;
-            counts[level] = (counts[level] ?? 0) + n;
-          });
-          number = end + 1;
-        }
-        await this.#writer.commit(
-          what,
-          this.#writer.batch(what),
-          marks.mutations(),
-          this.#writer.next({ counts }),
-        );
-        this.#tables.marks.committed(marks);
-      }
-    });
+    return this.#write(what, () => raiseMarks(this.#tables, this.#writer, what, from, to, assurance));
   }
 
   markBodies(bodies: readonly BodyMark[]): Promise<void> {

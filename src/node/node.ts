@@ -263,16 +263,20 @@ export class HsyncNode {
 
   /** The run counts from the stored head. @throws {HsyncError} STOP_AT_PASSED */
   async #beginAtHead(): Promise<void> {
-    const { run } = this.options.loaded.config;
     this.#head = await headHeader(this.#store);
     this.#startHeight = this.#head.number;
-    if (run.stopAt !== undefined && run.stopAt < this.#startHeight) {
-      throw new HsyncError(
-        "STOP_AT_PASSED",
-        `--stop-at ${run.stopAt} is below the stored head, block ${this.#startHeight}`,
-        { hint: `name a higher block, or take blocks away with \`hsync db unwind --to ${run.stopAt}\`` },
-      );
-    }
+    this.#mustNotPass(this.#startHeight, `the stored head, block ${this.#startHeight}`);
+  }
+  /** @throws {HsyncError} STOP_AT_PASSED: the run would begin above the block that it is to stop at */
+  #mustNotPass(number: number, what: string): void {
+    const { stopAt } = this.options.loaded.config.run;
+    if (stopAt === undefined || stopAt >= number) return;
+    const kept = this.#epochs.awaited === undefined && stopAt >= this.#store.lowest();
+    throw new HsyncError("STOP_AT_PASSED", `--stop-at ${stopAt} is below ${what}`, {
+      hint: kept
+        ? `name a higher block, or take blocks away with \`hsync db unwind --to ${stopAt}\``
+        : "name a higher block: there are none below a checkpoint",
+    });
   }
 
   /** The operator's socket. A node that cannot have one runs all the same. */
@@ -298,7 +302,9 @@ export class HsyncNode {
   /** Gets the block that the chain begins with, if the operator named one and it has not begun. */
   async #beginChain(): Promise<void> {
     const { awaited } = this.#epochs;
-    if (awaited === undefined) return;
+    const { own } = this.#epochs.checkpoints;
+    if (awaited === undefined || own === undefined) return;
+    this.#mustNotPass(own.number, `the checkpoint ${awaited}`);
     this.#step(`waiting for the checkpoint block ${awaited}`);
     await this.#epochs.beginChain(this.protocol, this.#signal);
     await this.#beginAtHead();

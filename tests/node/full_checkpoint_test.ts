@@ -138,6 +138,19 @@ Deno.test("a full node of shard 1 begins at its checkpoint once the beacon chain
   }
 });
 
+Deno.test("a run that is to stop below its checkpoint does not begin", async () => {
+  const all = new Started();
+  try {
+    const loaded = nodeConfig(all.dir, 0, [], ["--sync.checkpoint", OF_BEACON, "--stop-at", "50"]);
+    await assert.rejects(startNode(loaded), {
+      code: "STOP_AT_PASSED",
+      message: /--stop-at 50 is below the checkpoint 0:/,
+    });
+  } finally {
+    await all.end();
+  }
+});
+
 Deno.test("a checkpoint whose hash is another block's is refused, and the store has not begun", async () => {
   const all = new Started();
   try {

@@ -48,6 +48,27 @@ Deno.test("protocol: first stream within a second from a trusted peer, within th
   });
 });
 
+Deno.test("protocol: whoever is connected and speaks it is used, the DHT is not asked", async () => {
+  await inWorld({}, async (world) => {
+    const passive = { hardLowCap: 0, softLowCap: 0, highCap: 16, discBatch: 1 };
+    const [before, after] = [
+      world.node({ height: 9, caps: passive }),
+      world.node({ height: 9, caps: passive }),
+    ];
+    const client = world.node({ height: 0, advertise: false });
+    // Nobody to ask: what comes, comes from connections that stand, or that come about later.
+    client.host.tableReady = false;
+    await world.start(before, after);
+    await client.host.connect(`/sim/${before.host.peerId}`, { timeoutMs: 1_000 });
+    await world.start(client);
+    assert.deepEqual(client.protocol.streams().map((s) => s.id), [before.host.peerId]);
+    await client.host.connect(`/sim/${after.host.peerId}`, { timeoutMs: 1_000 });
+    await world.pass(0);
+    assert.equal(client.protocol.streams().length, 2);
+    assert.equal(client.host.discoveries, 0);
+  });
+});
+
 Deno.test("protocol: a node that has nothing to serve yet is found only once it advertises", async () => {
   await inWorld({ link: LAN }, async (world) => {
     const young = world.node({

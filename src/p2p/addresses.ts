@@ -40,6 +40,17 @@ export function parseMultiaddr(text: string): Multiaddr {
   }
 }
 
+/** The multiaddrs of texts that somebody else gave; those that are none are left out. */
+export function usableMultiaddrs(texts: readonly string[]): Multiaddr[] {
+  return texts.flatMap((text) => {
+    try {
+      return [multiaddr(text)];
+    } catch {
+      return [];
+    }
+  });
+}
+
 /** The peer id of its base58btc text. @throws {HsyncError} PEER_ID_INVALID. */
 export function parsePeerId(text: string): PeerId {
   try {

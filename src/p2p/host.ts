@@ -7,7 +7,7 @@
  */
 import type { Connection, IdentifyResult, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { type Cancel, type Clock, Emitter, type Logger, safeText } from "../base/mod.ts";
-import { isPrivateAddress, parseMultiaddr, parsePeerId } from "./addresses.ts";
+import { isPrivateAddress, parseMultiaddr, parsePeerId, usableMultiaddrs } from "./addresses.ts";
 import { parseBootnode, resolveBootnodes, type TxtResolver } from "./bootnodes.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { Deadline } from "./deadline.ts";
@@ -366,14 +366,7 @@ export class LibP2PHost implements P2PHost {
 
   /** Merges addresses that somebody told us into the peer store; unusable ones are left out. */
   async #remember(id: PeerId, addresses: readonly string[]): Promise<void> {
-    const multiaddrs = addresses.slice(0, MAX_PEER_ADDRESSES).flatMap((text) => {
-      try {
-        return [parseMultiaddr(text)];
-      } catch {
-        this.#log.debug("a peer's address is no multiaddr", { peerId: id.toString(), address: text });
-        return [];
-      }
-    });
+    const multiaddrs = usableMultiaddrs(addresses.slice(0, MAX_PEER_ADDRESSES));
     if (multiaddrs.length > 0) await this.#node.peerStore.merge(id, { multiaddrs });
   }
 

@@ -6,50 +6,20 @@
  * events reach the core one after another and effects are carried out in their order; every promise started here is
  * either awaited or cannot reject; and after `stop` no stream, timer or handler is left.
  */
-import { asHsyncError, type Cancel, type Clock, Emitter, isCritical, type Logger } from "../base/mod.ts";
-import type { DiscoveredPeer, P2PHost, P2PStream, PeerEvent } from "../p2p/mod.ts";
+import { type Cancel, Emitter, isCritical } from "../base/mod.ts";
+import type { P2PStream, PeerEvent } from "../p2p/mod.ts";
 import { BookKeeper } from "./book_keeper.ts";
-import { KEEP_ALIVE_MS, PROBE_TIMEOUT_MS, STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
-import { runDiscovery } from "./discovery_run.ts";
+import { KEEP_ALIVE_MS, STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
 import { type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
 import { ManagerCore } from "./manager_core.ts";
-import type { DiscoveryTrigger, ManagerConfig, ManagerEffect, ManagerEvent } from "./manager_events.ts";
-import type { RequestType, SyncResponse } from "./message.ts";
+import type { ManagerEffect, ManagerEvent } from "./manager_events.ts";
+import type { ManagerOptions } from "./manager_parts.ts";
+import type { SyncResponse } from "./message.ts";
 import { METRIC } from "./meters.ts";
 import { PeerBook } from "./peer_book.ts";
-import type { Serving } from "./serve_loop.ts";
+import { Seeker } from "./seeker.ts";
 import { type StreamEnd, type StreamOwner, SyncStream } from "./sync_stream.ts";
-import type { PeerMemory, StreamEvent } from "./types.ts";
-
-/** What the manager tells the request manager. */
-export interface RequestSide {
-  added(instance: number, peer: string, failures: number): void;
-  removed(instance: number): void;
-  /** @returns false when the stream carries nothing. */
-  drain(instance: number): boolean;
-  failures(peer: string, count: number): void;
-  suspend(peer: string, ms: number): void;
-  expects(instance: number, id: bigint): boolean;
-  deliver(instance: number, id: bigint, response: SyncResponse | undefined): void;
-  progress(instance: number): void;
-  /** What the stream works on for us. */
-  working(instance: number): RequestType | undefined;
-}
-
-export interface ManagerOptions {
-  readonly host: P2PHost;
-  readonly protocolId: string;
-  readonly config: ManagerConfig;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly serving: Serving;
-  readonly requests: RequestSide;
-  readonly newId: () => bigint;
-  readonly heightBound: () => number;
-  readonly memory?: PeerMemory;
-  /** Default true. False: peers do not open streams to us, and are not told that we know the protocol. */
-  readonly accepts?: boolean;
-}
+import type { StreamEvent } from "./types.ts";
 
 const PROTECT_TAG = "sync-stream";
 /** Streams that never completed an exchange are given this long at shutdown (§2.8, never-lines). */
@@ -70,11 +40,10 @@ export class StreamManager implements StreamOwner {
   readonly #streams = new Map<number, SyncStream>();
   readonly #effects: ManagerEffect[] = [];
   readonly #tasks = new Set<Promise<void>>();
-  readonly #abort = new AbortController();
   /** Emptied streams to the time when they may end. */
   readonly #retiring = new Map<number, number>();
+  readonly #seeker: Seeker;
   #working = false;
-  #dials = 0;
   /** No stream is ended by ourselves meanwhile: its connection stands. */
   #leaving = false;
   #nextInstance = 1;
@@ -86,6 +55,13 @@ export class StreamManager implements StreamOwner {
     const book = new PeerBook(options.config.times);
     this.core = new ManagerCore(options.config, book);
     this.#keeper = new BookKeeper(book, options);
+    this.#seeker = new Seeker({
+      ...options,
+      meter: options.serving.meter,
+      core: this.core,
+      step: (event) => this.#step(event),
+      accept: (stream) => this.#accept(stream),
+    });
     this.events.onError = (error) => options.logger.error("a stream listener failed", { error });
     const { caps } = options.config;
     const { meter } = options.serving;
@@ -114,10 +90,10 @@ export class StreamManager implements StreamOwner {
   async leave(): Promise<void> {
     const { clock } = this.#o;
     this.#leaving = true;
-    this.#abort.abort();
+    this.#seeker.stop();
     this.#step({ type: "leave" });
     const by = clock.monotonic() + STOP_GRACE_MS;
-    const busy = () => this.#dials > 0 || [...this.#streams.values()].some((s) => !s.quiet);
+    const busy = () => this.#seeker.dials > 0 || [...this.#streams.values()].some((s) => !s.quiet);
     while (busy() && clock.monotonic() < by) await clock.sleep(QUIET_POLL_MS);
   }
 
@@ -125,7 +101,7 @@ export class StreamManager implements StreamOwner {
   async stop(): Promise<void> {
     const { clock } = this.#o;
     this.#leaving = false;
-    this.#abort.abort();
+    this.#seeker.stop();
     this.#unhandle();
     this.#step({ type: "stop" });
     await this.#finish(clock.monotonic() + STOP_GRACE_MS);
@@ -279,9 +255,9 @@ export class StreamManager implements StreamOwner {
       case "unprotect":
         return host.unprotect(effect.peer, PROTECT_TAG);
       case "dial":
-        return this.#task(this.#dial(effect.peer));
+        return this.#task(this.#seeker.dial(effect.peer));
       case "discover":
-        return this.#task(this.#discover(effect.trigger));
+        return this.#task(this.#seeker.discover(effect.trigger));
       case "setup":
         meter.setup(effect.ms);
         if (effect.ok) meter.count(METRIC.discoverPeers);
@@ -348,50 +324,6 @@ export class StreamManager implements StreamOwner {
         (cause) => this.#step({ type: "probeFailed", instance, offence: offenceOf(cause) }),
       ),
     );
-  }
-
-  async #dial(peer: DiscoveredPeer): Promise<void> {
-    const { host, protocolId, logger } = this.#o;
-    this.#dials++;
-    try {
-      const { connectTimeoutMs } = this.core.times;
-      // The probe's time is part of a set-up; a limit that hardly leaves any is split.
-      const timeoutMs = Math.max(connectTimeoutMs - PROBE_TIMEOUT_MS, connectTimeoutMs / 2);
-      const stream = await host.openStream(peer, protocolId, { timeoutMs, signal: this.#abort.signal });
-      // Also while shutting down: the core refuses it then, and it ends in the orderly way.
-      this.#accept(stream);
-    } catch (cause) {
-      const error = asHsyncError(cause);
-      logger.debug("no stream to a peer", { peer: peer.peerId, error });
-      this.#step({
-        type: "dialFailed",
-        peer: peer.peerId,
-        fault: error.fault === "REFUSED" ? "REFUSED" : "TRANSPORT",
-        unknown: error.code === "P2P_NO_ADDRESS",
-      });
-    } finally {
-      this.#dials--;
-    }
-  }
-
-  async #discover(trigger: DiscoveryTrigger): Promise<void> {
-    const { host, protocolId, logger, clock, serving: { meter } } = this.#o;
-    const { discovery, streams } = this.core;
-    meter.count(METRIC.discover);
-    const start = this.#now();
-    await runDiscovery({
-      host,
-      protocolId,
-      clock,
-      logger,
-      signal: this.#abort.signal,
-      known: streams.activeCount + streams.reservedCount,
-      timeoutMs: this.core.times.discoveryTimeoutMs,
-      wanted: () => discovery.wanted(),
-      found: (peers, origin) => this.#step({ type: "found", peers, origin }),
-    });
-    this.#step({ type: "discovered" });
-    logger.debug("discovery over", { trigger, ms: Math.round(this.#now() - start), ...discovery.status });
   }
 
   #hostEvent(event: PeerEvent): void {

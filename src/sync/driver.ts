@@ -68,6 +68,7 @@ export class SyncDriver {
   #failed: HsyncError | undefined;
   #syncedAt = -1;
   #progressAt = -Infinity;
+  #wantedAt = -Infinity;
   #cancels: Cancel[] = [];
   #loop: Promise<void> | undefined;
 
@@ -241,11 +242,20 @@ export class SyncDriver {
     const { peers, clock } = this.options;
     if (decision.waitsFor === "heights") {
       await this.#heights.refresh(this.#pollMs, signal);
-      if (this.#heights.target() === undefined) await this.#wake.wait(clock, this.#pollMs, signal);
+      if (this.#heights.target() !== undefined) return;
+      this.#wantBlocks();
+      await this.#wake.wait(clock, this.#pollMs, signal);
       return;
     }
     peers.wantPeers(decision.waitsFor === "streams" ? "no stream" : "fewer streams than wanted");
     await this.#wake.wait(clock, 1_000, signal);
+  }
+  /** There are streams, but nobody at the other end has blocks: enough for the caps, not for us. */
+  #wantBlocks(): void {
+    const now = this.options.clock.monotonic();
+    if (this.#heights.told > 0 || now - this.#wantedAt < TICK_MS) return;
+    this.#wantedAt = now;
+    this.options.peers.wantPeers("no peer has blocks");
   }
   /** In sync: asks for new blocks at about the pace at which they are made. */
   async #follow(signal: AbortSignal): Promise<void> {

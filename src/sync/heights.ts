@@ -65,9 +65,14 @@ export class Heights {
     this.#listening?.();
     await Promise.allSettled([...this.#asking.values()]);
   }
-  /** How many peers must tell their height: `MinPeers`, or all if there are fewer, and at least one. */
+  /**
+   * How many peers must tell their height: `MinPeers`, or all if there are fewer, and at least one. Those that have no
+   * blocks (a light node, one that has just begun) have nothing to tell and are not waited for.
+   */
   get needed(): number {
-    return Math.max(1, Math.min(this.options.minPeers, this.options.peers.streams().length));
+    const { minPeers, peers } = this.options;
+    const empty = this.book.claims(HEIGHT_MAX_AGE_MS).filter((c) => c.height === 0).length;
+    return Math.max(1, Math.min(minPeers, peers.streams().length - empty));
   }
   /** How many have done so within the last minute. */
   get told(): number {

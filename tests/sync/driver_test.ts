@@ -104,6 +104,27 @@ Deno.test("it waits ten seconds for InitStreams, then goes on with what there is
   await rig.stop();
 });
 
+Deno.test("peers that have no blocks themselves are not waited for: one that has is enough", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), { initStreams: 4, minPeers: 4 });
+  rig.peers.add("light", { chain: CHAIN, claims: () => 0 });
+  rig.peers.add("newcomer", { chain: CHAIN, claims: () => 0 });
+  rig.peers.add("full", { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(TIP, 20_000);
+  assert.deepEqual(rig.peers.removed, []);
+  await rig.stop();
+});
+
+Deno.test("with streams to peers without blocks only, it goes on looking for others, twice a minute at most", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), { initStreams: 2, minPeers: 2 });
+  for (const id of ["a", "b", "c"]) rig.peers.add(id, { chain: CHAIN, claims: () => 0 });
+  rig.driver.start();
+  await rig.clock.advance(60_000);
+  assert.equal(rig.driver.status().diagnosis[0]?.code, "TARGET_UNKNOWN");
+  assert.deepEqual(rig.peers.wants, ["no peer has blocks", "no peer has blocks"]);
+  await rig.stop();
+});
+
 Deno.test("it starts at once when InitStreams are there", async () => {
   const rig = new Rig(new FakeStore(CHAIN), { initStreams: 2, minPeers: 2 });
   rig.peers.add("a", { chain: CHAIN });

@@ -33,6 +33,8 @@ export class Heights {
   readonly book: HeightBook;
   readonly #doubts = new Map<string, { readonly until: number; readonly times: number }>();
   readonly #asking = new Map<string, Promise<void>>();
+  /** Streams whose last question failed. */
+  readonly #silent = new Set<string>();
   readonly #stop = new AbortController();
   readonly #answered = new Signal();
   #listening: Cancel | undefined;
@@ -50,6 +52,7 @@ export class Heights {
       if (s.height !== undefined) book.note(s.id, s.height, s.heightAt ?? clock.now());
     }
     this.#listening = peers.on((event) => {
+      this.#silent.delete(event.id);
       if (event.type === "height") book.note(event.id, event.height, clock.now());
       else if (event.type === "removed") {
         book.forget(event.id);
@@ -67,12 +70,14 @@ export class Heights {
   }
   /**
    * How many peers must tell their height: `MinPeers`, or all if there are fewer, and at least one. Those that have no
-   * blocks (a light node, one that has just begun) have nothing to tell and are not waited for.
+   * blocks (a light node, one that has just begun) have nothing to tell and are not waited for; neither are those
+   * that were asked and did not answer.
    */
   get needed(): number {
     const { minPeers, peers } = this.options;
-    const empty = this.book.claims(HEIGHT_MAX_AGE_MS).filter((c) => c.height === 0).length;
-    return Math.max(1, Math.min(minPeers, peers.streams().length - empty));
+    const empty = this.book.claims(HEIGHT_MAX_AGE_MS).filter((c) => c.height === 0);
+    const idle = new Set([...empty.map((c) => c.streamId), ...this.#silent]);
+    return Math.max(1, Math.min(minPeers, peers.streams().length - idle.size));
   }
   /** How many have done so within the last minute. */
   get told(): number {
@@ -159,8 +164,10 @@ export class Heights {
       });
       // A peer that left meanwhile must not come back into the book.
       if (peers.streams().some((s) => s.id === id)) this.book.note(id, answer.value, clock.now());
+      this.#silent.delete(id);
       return true;
     } catch (error) {
+      if (peers.streams().some((s) => s.id === id)) this.#silent.add(id);
       if (!this.#stop.signal.aborted) logger.debug("a peer did not tell its height", { peer: id, error });
       return false;
     }

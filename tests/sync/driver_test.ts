@@ -115,6 +115,21 @@ Deno.test("peers that have no blocks themselves are not waited for: one that has
   await rig.stop();
 });
 
+Deno.test("peers that do not tell their height are not waited for longer than one question takes", async () => {
+  const rig = new Rig(new FakeStore(CHAIN), { initStreams: 3, minPeers: 3 });
+  for (const id of ["a", "b"]) {
+    rig.peers.add(id, {
+      chain: CHAIN,
+      silent: (kind) => kind === "height",
+    }, false);
+  }
+  rig.peers.add("full", { chain: CHAIN });
+  rig.driver.start();
+  await rig.untilHead(TIP, 20_000);
+  rig.assertHead(CHAIN, TIP);
+  await rig.stop();
+});
+
 Deno.test("with streams to peers without blocks only, it goes on looking for others, twice a minute at most", async () => {
   const rig = new Rig(new FakeStore(CHAIN), { initStreams: 2, minPeers: 2 });
   for (const id of ["a", "b", "c"]) rig.peers.add(id, { chain: CHAIN, claims: () => 0 });

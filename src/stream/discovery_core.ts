@@ -273,6 +273,11 @@ export class DiscoveryCore {
     }
   }
 
+  /** The peer is not dialled for a minute. */
+  leaveAlone(peer: string, now: number): void {
+    this.#dialCooldown.set(peer, now + DIAL_COOLDOWN_MS);
+  }
+
   /** A stream with the peer has ended. */
   ended(peer: string, now: number): void {
     this.#endedAt.set(peer, now);

@@ -114,6 +114,8 @@ export class ManagerCore {
         return this.discovery.trigger("manual", now, out);
       case "drop":
         return this.#dropPeer(event.peer, now, out);
+      case "release":
+        return this.#release(event.peers, event.why, now, out);
       case "leave":
         this.#phase = "leaving";
         return;
@@ -336,6 +338,22 @@ export class ManagerCore {
     const main = this.streams.mainOf(peer);
     for (const s of this.streams.ofPeer(peer)) this.streams.end(s, "DROPPED", why.text, out);
     if (main !== undefined) this.#remove(main, why, now, out);
+  }
+
+  /** Streams make room for others. The removals leave no trace in the cooldown table. */
+  #release(peers: readonly string[], why: string, now: number, out: ManagerEffect[]): void {
+    const offence: Offence = { fault: "NONE", reason: "other", text: why };
+    for (const peer of peers) {
+      const main = this.streams.mainOf(peer);
+      if (main === undefined || this.discovery.isTrusted(peer)) continue;
+      for (const s of this.streams.ofPeer(peer)) this.streams.end(s, "DROPPED", why, out);
+      const wasActive = this.streams.leave(main, out);
+      this.discovery.leaveAlone(peer, now);
+      out.push({ type: "unprotect", peer });
+      out.push({ type: "removed", peer, instance: main.instance, offence, critical: false, wasActive });
+    }
+    this.streams.refill(now, out);
+    this.discovery.trigger("manual", now, out);
   }
 
   #credit(peer: string, now: number, out: ManagerEffect[]): void {

@@ -90,6 +90,8 @@ export type ManagerEvent =
   /** The last connection to a peer is gone. */
   | { readonly type: "disconnected"; readonly peer: string }
   | { readonly type: "forgive"; readonly peer: string | undefined }
+  /** Others are to have the places of these peers; nobody is blamed. */
+  | { readonly type: "release"; readonly peers: readonly string[]; readonly why: string }
   /** The operator wants to be rid of a peer's streams. */
   | { readonly type: "drop"; readonly peer: string }
   /** Our node is about to leave: what comes now is served, nobody is looked for or blamed any more. */

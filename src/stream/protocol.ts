@@ -224,6 +224,9 @@ export class SyncProtocol implements PeerSource {
   wantPeers(why: string): void {
     this.#manager.wantPeers(why);
   }
+  release(streamIds: readonly string[], why: string): void {
+    this.#manager.release(streamIds, why);
+  }
   on(listener: (event: StreamEvent) => void): Cancel {
     return this.#manager.events.on(listener);
   }

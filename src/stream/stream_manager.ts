@@ -165,6 +165,10 @@ export class StreamManager implements StreamOwner {
     this.#step({ type: "drop", peer });
     return true;
   }
+  /** Gives up streams without blame; see `PeerSource`. */
+  release(peers: readonly string[], why: string): void {
+    this.#step({ type: "release", peers, why });
+  }
   /** The stream object of an instance, while it stands. */
   stream(instance: number): SyncStream | undefined {
     return this.#streams.get(instance);

@@ -169,6 +169,11 @@ export interface PeerSource {
   credit(streamId: string): void;
   /** Asks for a discovery run now (bounded by the manager's own rules). */
   wantPeers(why: string): void;
+  /**
+   * Gives up streams of peers that did nothing wrong, so that others may have their places: no failure, no cooldown; for a
+   * minute they are not dialled. Trusted peers keep theirs.
+   */
+  release(streamIds: readonly string[], why: string): void;
   on(listener: (event: StreamEvent) => void): Cancel;
 }
 

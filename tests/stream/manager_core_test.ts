@@ -390,3 +390,29 @@ Deno.test("manager: stopping ends every stream, the reserved ones too, and cools
   assert.equal([...b.core.book.cooldowns.entries()].length, 0);
   assert.deepEqual(of(b.open("N9", "in").effects, "end").map((e) => e.failure), ["SHUTDOWN"]);
 });
+
+Deno.test("manager: released streams leave their places to the reserve without a cooldown, and come back after a minute at the earliest", () => {
+  const b = new Bench({ trusted: [{ peerId: "T", addresses: [] }] });
+  b.step({ type: "start" });
+  b.step({ type: "discovered" });
+  b.live("T");
+  for (let i = 1; i <= 4; i++) b.live(`N${i}`);
+  assert.deepEqual(b.active, ["T", "N1", "N2", "N3"]);
+  b.now += MIN;
+  const effects = b.step({ type: "release", peers: ["T", "N1", "N2"], why: "others shall have a try" });
+  assert.deepEqual(of(effects, "removed").map((e) => [e.peer, e.offence.fault, e.critical]), [
+    ["N1", "NONE", false],
+    ["N2", "NONE", false],
+  ]);
+  assert.deepEqual(of(effects, "end").map((e) => e.failure), ["DROPPED", "DROPPED"]);
+  assert.deepEqual(b.active, ["T", "N3", "N4"]);
+  assert.ok(types(effects).includes("discover"));
+  assert.equal(b.core.book.cooldowns.get("N1"), undefined);
+  const found = () =>
+    of(b.step({ type: "found", origin: "dht", peers: [{ peerId: "N1", addresses: [] }] }), "dial").length;
+  b.step({ type: "discovered" });
+  b.now += 59_000;
+  assert.equal(found(), 0);
+  b.now += 1_000;
+  assert.equal(found(), 1);
+});

@@ -202,3 +202,17 @@ onBothNetworks(
     }
   },
 );
+
+// T-14
+onBothNetworks(
+  "many that have nothing yet and one that has the chain: it is not waited for others like it",
+  async (net) => {
+    await servers(net, 5, { height: 0 });
+    await net.server();
+    const client = await net.client({ minPeers: 4 });
+    await net.until("six streams", () => client.protocol.streams().length === 6, MINUTE);
+    const spent = await reaches(net, client, TIP, MINUTE);
+    assert.ok(spent <= 30_000, `${spent} ms`);
+    assert.deepEqual(removed(client), []);
+  },
+);

@@ -141,6 +141,7 @@ export class EpochWorld implements PeerSource, BlockClient {
   }
   credit(): void {}
   wantPeers(): void {}
+  release(): void {}
   on(listener: (event: StreamEvent) => void): Cancel {
     return this.#events.on(listener);
   }

@@ -151,6 +151,9 @@ export class FakePeers implements PeerSource, BlockClient {
   wantPeers(why: string): void {
     this.wants.push(why);
   }
+  release(ids: readonly string[]): void {
+    for (const id of ids) this.remove(id, "NONE", "other");
+  }
   on(listener: (event: StreamEvent) => void): Cancel {
     return this.#events.on(listener);
   }

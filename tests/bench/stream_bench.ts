@@ -9,11 +9,16 @@ import { fromHex, nullLogger, nullMeter, SystemClock } from "../../src/base/mod.
 import { createHost, newIdentity } from "../../src/p2p/mod.ts";
 import { type StreamCaps, SyncProtocol } from "../../src/stream/mod.ts";
 import { checkBlocksHere } from "../../src/stream/client_checks.ts";
+import { MAX_WAITING } from "../../src/stream/constants.ts";
+import { offence } from "../../src/stream/fault.ts";
 import { encodeFrame, FrameReader } from "../../src/stream/frame.ts";
+import { ManagerCore } from "../../src/stream/manager_core.ts";
 import { decodeMessage, encodeResponse } from "../../src/stream/message.ts";
+import { PeerBook } from "../../src/stream/peer_book.ts";
 import { RequestCore } from "../../src/stream/request_core.ts";
 import { recordedBlocks } from "../vectors/load.ts";
 import { RecordedChain } from "../stream/support/chain.ts";
+import { figure } from "./support/figures.ts";
 
 const clock = new SystemClock();
 const print = (name: string, perSecond: number, unit: string) =>
@@ -87,6 +92,59 @@ print(
     }),
     "requests",
   );
+}
+
+{
+  // T-17, T-19: what must be quick inside the managers.
+  const core = new ManagerCore(
+    { selfId: "M", caps: { hardLowCap: 6, softLowCap: 8, highCap: 128, discBatch: 8 } },
+    new PeerBook(),
+  );
+  for (let instance = 1; instance <= 228; instance++) {
+    const opened = { instance, peer: `P${instance}`, direction: "in", address: "", muxer: "" } as const;
+    core.step(0, { type: "opened", ...opened });
+    core.step(0, { type: "probed", instance, height: 1 });
+  }
+  let slowest = 0;
+  for (let instance = 1; instance <= 50; instance++) {
+    const start = performance.now();
+    core.step(1, { type: "gone", instance, offence: offence("READ_FAILED", "") });
+    slowest = Math.max(slowest, performance.now() - start);
+  }
+  const { activeCount, reservedCount } = core.streams;
+  console.log(
+    `fifty of 128 streams lost, ${100 - reservedCount} promoted, ${activeCount} active: ${
+      slowest.toFixed(2)
+    } ms at the most`,
+  );
+  figure({
+    what: "a stream promoted from a reserve of a hundred",
+    value: slowest,
+    unit: "ms",
+    goal: 50,
+    bound: "most",
+  });
+
+  let id = 0n;
+  const requests = new RequestCore(() => ++id, 0);
+  let key = 0;
+  const spec = {
+    type: "getBlocksByHashes",
+    priority: "low",
+    whitelist: undefined,
+    blacklist: undefined,
+    waitMs: 60_000,
+    hardMs: 180_000,
+    idleMs: 60_000,
+  } as const;
+  for (let i = 0; i < MAX_WAITING; i++) requests.step(0, { type: "submit", spec: { ...spec, key: ++key } });
+  const start = performance.now();
+  const refused = requests.step(0, { type: "submit", spec: { ...spec, key: ++key } });
+  const ms = performance.now() - start;
+  const [effect] = refused;
+  if (effect?.type !== "failed" || effect.failure !== "QUEUE_FULL") throw new Error("it was not refused");
+  console.log(`the 1,025th request is refused in ${ms.toFixed(3)} ms`);
+  figure({ what: "a request that finds the queue full", value: ms, unit: "ms", goal: 1, bound: "most" });
 }
 
 const caps: StreamCaps = { hardLowCap: 8, softLowCap: 8, highCap: 32, discBatch: 16 };

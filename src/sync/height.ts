@@ -128,15 +128,15 @@ export class HeightBook {
     return out;
   }
   /**
-   * The target, or undefined while fewer than `needed` peers (at least one) told their height within the last minute, or
-   * none of them has a block. Peers that have nothing yet, or could not show what they claimed, have told theirs too:
-   * they carry no target, but among them one that has the chain must not be waited for in vain. Fresh claims alone
-   * decide when there are enough of them.
+   * The target, or undefined while fewer than `needed` peers (at least one) named a height within the last minute.
+   * Fresh claims alone decide when there are enough of them.
    */
   estimate(needed: number): HeightEstimate | undefined {
     const enough = Math.max(1, needed);
-    const fresh = this.claims(HEIGHT_FRESH_MS);
-    const counted = fresh.length >= enough ? fresh : this.claims(HEIGHT_MAX_AGE_MS);
+    const fresh = this.claims(HEIGHT_FRESH_MS).filter((c) => c.height > 0);
+    const counted = fresh.length >= enough
+      ? fresh
+      : this.claims(HEIGHT_MAX_AGE_MS).filter((c) => c.height > 0);
     return counted.length >= enough ? estimateHeight(counted) : undefined;
   }
 }

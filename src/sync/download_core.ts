@@ -107,10 +107,8 @@ export class DownloadCore {
   /** Says which streams are active. */
   setStreams(views: readonly StreamView[], now: number): void {
     this.#views = new Map(views.map((v) => [v.id, v]));
-    for (const id of this.ledger.sync(new Set(this.#views.keys()), now)) {
-      this.#chain.skeleton.gone(id);
-      for (const leg of this.#chain.legs()) leg.jobs.delete(id);
-    }
+    for (const { id } of views) if (!this.ledger.has(id)) this.#chain.came(id);
+    for (const id of this.ledger.sync(new Set(this.#views.keys()), now)) this.#chain.gone(id);
   }
   /**
    * Says how far to go. A lower target than before drops what was planned above it.

@@ -167,6 +167,22 @@ export class LegChain {
     if (next !== undefined) this.#legs.delete(next.number);
     this.#rewindTo(point);
   }
+  /** The stream is gone: its work is given back, and if it comes again it may be asked for what it failed on. */
+  gone(streamId: string): void {
+    this.skeleton.gone(streamId);
+    for (const leg of this.#legs.values()) {
+      leg.jobs.delete(streamId);
+      if (this.#badFor.get(leg.to)?.has(streamId) !== true) leg.segment.excluded.delete(streamId);
+    }
+  }
+  /** A stream has come: what was set aside because nobody delivered it has a chance again, where the peer had named it. */
+  came(streamId: string): void {
+    for (const point of this.skeleton.points) {
+      for (const c of point.candidates) {
+        if (c.refused === UNDELIVERED && c.voters.has(streamId)) c.refused = undefined;
+      }
+    }
+  }
   /**
    * A peer's votes are void: drops legs that rested on them alone, and reopens the run where it did and a rival
    * candidate stands. Returns true when the run was shortened.

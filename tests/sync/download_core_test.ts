@@ -199,6 +199,46 @@ Deno.test("when the voted chain does not link, the next candidate is tried, and 
   assert.ok(b.of("rewound").length > 0);
 });
 
+Deno.test("a stream that comes back is asked again for what it failed on", () => {
+  const b = new Bench(["a"], { target: 10 });
+  b.orders();
+  b.answer("a");
+  const order = b.orders()[0] as BodyOrder;
+  assert.deepEqual(range(order), [1, 10]);
+  b.take("a");
+  b.core.onFailure(order, "TRANSPORT", b.now);
+  b.now += 1_000;
+  assert.deepEqual(b.orders(), [], "not while it stands");
+  b.streams([], 10);
+  b.streams(["a"], 10);
+  assert.deepEqual(b.orders().map((o) => o.kind), ["bodies"]);
+});
+
+Deno.test("a candidate set aside because nobody delivered it is tried again when one of those who named it comes back", () => {
+  const b = new Bench(["a", "b"], { target: 10, votes: 2 });
+  b.orders();
+  b.answer("a");
+  b.answer("b", madeChain(20, 3));
+  b.orders();
+  // Whichever is tried first: both come to nothing, one because its stream breaks.
+  for (let i = 0; i < 4 && b.open.length > 0; i++) {
+    for (const order of [...b.open]) {
+      b.take(order.streamId);
+      b.core.onFailure(order, order.streamId === "a" ? "TRANSPORT" : "BEHIND", b.now);
+    }
+    b.now += 1_000;
+    b.orders();
+  }
+  assert.equal(b.core.starved?.why, "noBodies");
+  b.streams(["b"], 10);
+  assert.deepEqual(b.orders(), []);
+  b.streams(["a", "b"], 10);
+  const again = b.orders().find((o) => o.streamId === "a");
+  assert.equal(again?.kind, "bodies", "at once, without waiting for the next round of questions");
+  b.answer("a");
+  assert.deepEqual(b.accepted(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+});
+
 Deno.test("a stream that leaves gives its work back", () => {
   const b = new Bench(["a", "b", "c"], { target: 10 });
   b.orders();

@@ -77,7 +77,8 @@ export class Heights {
     const { minPeers, peers } = this.options;
     const empty = this.book.claims(HEIGHT_MAX_AGE_MS).filter((c) => c.height === 0);
     const idle = new Set([...empty.map((c) => c.streamId), ...this.#silent]);
-    return Math.max(1, Math.min(minPeers, peers.streams().length - idle.size));
+    // Peers in reserve tell their height too, and are not among those that are counted here.
+    return Math.max(1, Math.min(minPeers, peers.streams().filter(({ id }) => !idle.has(id)).length));
   }
   /** How many have done so within the last minute. */
   get told(): number {

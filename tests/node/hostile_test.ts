@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import { nullLogger, nullMeter, SeededRandom, SystemClock } from "../../src/base/mod.ts";
+import { nullLogger, SeededRandom, SystemClock } from "../../src/base/mod.ts";
 import { RecentErrors } from "../../src/api/mod.ts";
 import { FLAGS, loadConfig, parseArgv } from "../../src/config/mod.ts";
 import { HsyncNode, importInto, makeVerifier, openChain, paramsOf } from "../../src/node/mod.ts";
 import { decodeBlock } from "../../src/chain/mod.ts";
-import { createHost, newIdentity } from "../../src/p2p/mod.ts";
 import type { ChainStore } from "../../src/store/mod.ts";
-import { type ChainReader, type StreamEvent, SyncProtocol } from "../../src/stream/mod.ts";
+import type { ChainReader, StreamEvent } from "../../src/stream/mod.ts";
 import { vectorBytes } from "../vectors/load.ts";
+import { type Peer, startPeer as startServing } from "./peers.ts";
 import { localFlags } from "./support.ts";
 
 const HEAD = 426;
@@ -42,42 +42,7 @@ async function recordedStore(): Promise<ChainStore> {
 }
 
 /** A peer of real libp2p whose answers a test decides. */
-interface Peer {
-  readonly id: string;
-  readonly address: string;
-  stop(): Promise<void>;
-}
-
-async function startPeer(reader: ChainReader): Promise<Peer> {
-  const host = await createHost({
-    identity: await newIdentity(),
-    ip: "127.0.0.1",
-    port: 0,
-    userAgent: "test",
-  });
-  const protocol = new SyncProtocol({
-    host,
-    service: "sync",
-    network: "localnet",
-    shardId: 0,
-    reader,
-    caps: { hardLowCap: 0, softLowCap: 0, highCap: 64, discBatch: 1 },
-    clock,
-    logger: nullLogger,
-    meter: nullMeter,
-    rateLimits: { perStream: 0, global: 0 },
-    advertise: false,
-  });
-  await protocol.start();
-  return {
-    id: host.peerId,
-    address: host.addresses()[0] as string,
-    stop: async () => {
-      await protocol.stop();
-      await host.stop();
-    },
-  };
-}
+const startPeer = (reader: ChainReader) => startServing([{ service: "sync", shardId: 0, reader }]);
 
 /** The store's answers with some of them changed. */
 function altered(store: ChainStore, change: Partial<ChainReader>): ChainReader {

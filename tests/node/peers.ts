@@ -50,6 +50,8 @@ export interface PeerService {
 export interface Peer {
   readonly id: string;
   readonly address: string;
+  /** Peers that offer it the first of its services. */
+  speaking(): readonly string[];
   stop(): Promise<void>;
 }
 
@@ -80,6 +82,7 @@ export async function startPeer(services: readonly PeerService[], network = "loc
   return {
     id: host.peerId,
     address: host.addresses()[0] as string,
+    speaking: () => protocols.slice(0, 1).flatMap(({ id }) => [...host.peersSpeaking(id)]),
     stop: async () => {
       for (const protocol of protocols) await protocol.stop();
       await host.stop();

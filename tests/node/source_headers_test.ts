@@ -6,10 +6,11 @@ import { FLAGS, loadConfig, parseArgv } from "../../src/config/mod.ts";
 import { bodyWaits, SourceHeaders } from "../../src/node/source_headers.ts";
 import { createHost, type LibP2PHost, newIdentity } from "../../src/p2p/mod.ts";
 import type { ChainStore } from "../../src/store/mod.ts";
-import { type ChainReader, protocolId, type StreamEvent, SyncProtocol } from "../../src/stream/mod.ts";
+import { type ChainReader, protocolId, type StreamEvent } from "../../src/stream/mod.ts";
 import { appendRow } from "../../src/sync/mod.ts";
 import { RecordedChain } from "../stream/support/chain.ts";
 import { memoryStore, recordedChain } from "../sync/support/certified.ts";
+import { type Peer, startPeer } from "./peers.ts";
 import { localFlags } from "./support.ts";
 
 const PARAMS = networkParams("localnet");
@@ -29,39 +30,7 @@ async function host(bootnodes: readonly string[] = []): Promise<LibP2PHost> {
   });
 }
 
-interface Peer {
-  readonly id: string;
-  readonly address: string;
-  /** Peers that offer it the protocol that it serves. */
-  speaking(): readonly string[];
-  stop(): Promise<void>;
-}
-async function serve(shardId: number, reader: ChainReader): Promise<Peer> {
-  const own = await host();
-  const protocol = new SyncProtocol({
-    host: own,
-    service: "sync",
-    network: "localnet",
-    shardId,
-    reader,
-    caps: { hardLowCap: 0, softLowCap: 0, highCap: 64, discBatch: 1 },
-    clock,
-    logger: nullLogger,
-    meter: nullMeter,
-    rateLimits: { perStream: 0, global: 0 },
-    advertise: false,
-  });
-  await protocol.start();
-  return {
-    id: own.peerId,
-    address: own.addresses()[0] as string,
-    speaking: () => own.peersSpeaking(protocol.id),
-    stop: async () => {
-      await protocol.stop();
-      await own.stop();
-    },
-  };
-}
+const serve = (shardId: number, reader: ChainReader) => startPeer([{ service: "sync", shardId, reader }]);
 
 /** A stored chain whose receipts are unproven. */
 async function unprovenStore(shardId: 0 | 1): Promise<ChainStore> {

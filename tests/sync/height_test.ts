@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
-import { ManualClock } from "../../src/base/mod.ts";
+import { ManualClock, nullLogger } from "../../src/base/mod.ts";
+import type { PeerSource, StreamEvent } from "../../src/stream/mod.ts";
 import { estimateHeight, HeightBook, heightQuorum } from "../../src/sync/height.ts";
+import { Heights } from "../../src/sync/heights.ts";
 
 const claims = (...heights: number[]) =>
   heights.map((height, i) => ({ streamId: `p${i}`, height, at: 1_000 + i }));
@@ -86,4 +88,24 @@ Deno.test("an old claim never replaces a newer one, and a peer that left is forg
   assert.equal(book.effective("a"), 7);
   book.forget("a");
   assert.equal(book.effective("a"), undefined);
+});
+
+Deno.test("what peers in reserve tell changes nothing about how many active ones are waited for", () => {
+  let tell: (event: StreamEvent) => void = () => {};
+  const peers = {
+    streams: () => ["a", "b"].map((id) => ({ id })),
+    on: (listener: typeof tell) => (tell = listener, () => {}),
+  };
+  const heights = new Heights({
+    peers: peers as unknown as PeerSource,
+    clock: new ManualClock(),
+    logger: nullLogger,
+    minPeers: 2,
+    stopAt: undefined,
+  });
+  heights.start();
+  for (const id of ["r1", "r2", "r3"]) tell({ type: "height", id, height: 0 });
+  assert.equal(heights.needed, 2);
+  tell({ type: "height", id: "a", height: 0 });
+  assert.equal(heights.needed, 1, "an active peer without blocks is not waited for");
 });

@@ -173,3 +173,14 @@ Deno.test({
     });
   },
 });
+
+Deno.test("a time server that cannot be asked is an error of the question, whatever its name and however soon it ends", async () => {
+  const ask = (server: string, timeoutMs: number, signal = new AbortController().signal) =>
+    assert.rejects(clockOffset(server, { now: () => 0, timeoutMs, signal }), { code: "NTP_FAILED" });
+  await ask("127.0.0.1:99999", 5_000);
+  await ask("127.0.0.1:0", 5_000);
+  const abort = new AbortController();
+  const asked = ask("127.0.0.1:9", 5_000, abort.signal);
+  abort.abort();
+  await asked;
+});

@@ -56,7 +56,11 @@ export function clockOffset(server: string, options: {
   const { now, timeoutMs, signal } = options;
   return new Promise((resolve, reject) => {
     const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+    let over = false;
     const end = (settle: () => void) => {
+      // A lookup or a packet may still come back afterwards, and a socket is closed once.
+      if (over) return;
+      over = true;
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
       socket.close();
@@ -77,11 +81,17 @@ export function clockOffset(server: string, options: {
       if (offset !== undefined) end(() => resolve(offset));
     });
     socket.bind(0, () => {
+      if (over) return;
       sentAt = now();
       writeStamp(new DataView(packet.buffer), 40, sentAt);
-      socket.send(packet, port, host, (error) => {
-        if (error !== null && error !== undefined) failed(error.message, error);
-      });
+      try {
+        socket.send(packet, port, host, (error) => {
+          if (error !== null && error !== undefined) failed(error.message, error);
+        });
+      } catch (error) {
+        // A port that is none is thrown, not told; out of this callback it would end the process.
+        failed(error instanceof Error ? error.message : String(error), error);
+      }
     });
   });
 }

@@ -289,6 +289,7 @@ export async function tryPeer(loaded: LoadedConfig, options: PeerTrialOptions, i
       port: 0,
       userAgent: `hsync/${BUILD.version}`,
       privateNetwork: true,
+      servesDht: false,
       muxers: config.p2p.muxers,
       dialTimeoutMs: DIAL_MS,
       clock,

@@ -56,6 +56,11 @@ export interface HostOptions {
   readonly dialTimeoutMs?: number;
   /** Parallel questions of a DHT query. Default 10. */
   readonly dhtConcurrency?: number;
+  /**
+   * Whether it may answer DHT questions, once others can reach it. Default true. False for a host of a few seconds: in
+   * the routing tables of others it would cost every query that finds it a dial in vain.
+   */
+  readonly servesDht?: boolean;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly log?: Logger;
@@ -97,6 +102,7 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
   const bootnodes = parseBootnodes(options.bootnodes ?? []);
   const staticPeers = parseBootnodes(options.staticPeers ?? []);
   const privateNetwork = options.privateNetwork ?? isLoopbackHost(options.ip);
+  const servesDht = options.servesDht ?? true;
   const reachability = new Reachability();
   const family = options.ip.includes(":") ? "ip6" : "ip4";
   const listen = parseMultiaddr(`/${family}/${options.ip}/tcp/${options.port}`).toString();
@@ -116,6 +122,7 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
     gate,
     dialTimeoutMs: options.dialTimeoutMs ?? 60_000,
     dhtConcurrency: options.dhtConcurrency ?? 10,
+    servesDht: privateNetwork && servesDht,
     announce: privateNetwork ? (own) => own : (own) => reachability.announced(own),
   }));
   const host = new LibP2PHost({
@@ -123,6 +130,7 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
     gate,
     reachability,
     privateNetwork,
+    servesDht,
     watermarks: options.watermarks ?? { low: 0, high: 0 },
     bootnodes,
     staticPeers,

@@ -45,6 +45,7 @@ export class LibP2PHost implements P2PHost {
   readonly #background = new Set<Promise<void>>();
   readonly #streams = new Set<LibP2PStream>();
   readonly #privateNetwork: boolean;
+  readonly #servesDht: boolean;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #resolver: TxtResolver;
@@ -61,6 +62,7 @@ export class LibP2PHost implements P2PHost {
     this.#log = log;
     this.#resolver = parts.resolver;
     this.#privateNetwork = parts.privateNetwork;
+    this.#servesDht = parts.servesDht;
     this.#told = new PeersTold(parts.privateNetwork);
     this.#trim = new Trim({
       marks: parts.watermarks,
@@ -163,7 +165,7 @@ export class LibP2PHost implements P2PHost {
 
   /** On a public network we answer DHT questions only once others can reach us. */
   #serveDht(): void {
-    if (this.#node.services.dht.getMode() === "client") {
+    if (this.#servesDht && this.#node.services.dht.getMode() === "client") {
       this.#run(this.#node.services.dht.setMode("server"), "switching the DHT to server mode");
     }
   }

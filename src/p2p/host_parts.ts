@@ -37,6 +37,8 @@ export interface HostParts {
   readonly gate: Gate;
   readonly reachability: Reachability;
   readonly privateNetwork: boolean;
+  /** Whether it may ever answer DHT questions. */
+  readonly servesDht: boolean;
   readonly watermarks: Watermarks;
   readonly bootnodes: readonly BootnodeEntry[];
   readonly staticPeers: readonly BootnodeEntry[];

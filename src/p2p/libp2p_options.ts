@@ -39,6 +39,8 @@ export interface HostSettings {
   readonly dialTimeoutMs: number;
   /** Parallel questions of a DHT query. */
   readonly dhtConcurrency: number;
+  /** From the start; a host may begin later. */
+  readonly servesDht: boolean;
   /** Turns the addresses that the host would announce into those that it does. */
   readonly announce: (own: Multiaddr[]) => Multiaddr[];
 }
@@ -112,7 +114,7 @@ export function libp2pOptions(settings: HostSettings): Libp2pOptions<HostService
         alpha: settings.dhtConcurrency,
         peerInfoMapper: privateNetwork ? passthroughMapper : removePrivateAddressesMapper,
         // On a public network we serve once we know that we can be reached; the host switches then.
-        clientMode: !privateNetwork,
+        clientMode: !settings.servesDht,
         // The library would hold every query back until a first look around; the host waits for a routing table
         // itself, with a limit, and looks around as soon as there is one.
         allowQueryWithZeroPeers: true,

@@ -4,6 +4,7 @@ import { createHost, type DiscoveredPeer, type LibP2PHost, newIdentity } from ".
 import { Hosts, nextEvent, readBytes, streamPair, TIMEOUT } from "./support.ts";
 
 const SYNC = "harmony/sync/localnet/0/1.0.0";
+const DHT = "/ipfs/kad/1.0.0";
 
 async function collect(peers: AsyncIterable<DiscoveredPeer>): Promise<DiscoveredPeer[]> {
   const all: DiscoveredPeer[] = [];
@@ -84,6 +85,21 @@ Deno.test("a provider without addresses in its record is looked up, and the limi
     asker.discover("harmony/sync/nowhere/0/1.0.0", { limit: 1, timeoutMs: TIMEOUT }),
   );
   assert.deepEqual(nobody, []);
+});
+
+Deno.test("a host that does not serve the DHT uses it and stands in nobody's routing table", async () => {
+  await using hosts = new Hosts();
+  const boot = await hosts.start();
+  const provider = await hosts.start({ bootnodes: boot.addresses() });
+  await provider.advertise(SYNC, { timeoutMs: TIMEOUT });
+  const known = boot.routingTableSize();
+  const identity = await newIdentity();
+  const identified = nextEvent(boot, "identified", identity.peerId);
+  const guest = await hosts.start({ identity, bootnodes: boot.addresses(), servesDht: false });
+  assert.ok(!(await identified).protocols.includes(DHT));
+  assert.deepEqual((await find(guest, SYNC, 1)).map((p) => p.peerId), [provider.peerId]);
+  assert.equal(guest.status().dhtMode, "client");
+  assert.equal(boot.routingTableSize(), known);
 });
 
 Deno.test("without a routing table discovery ends at its timeout, and announcing fails saying why", async () => {

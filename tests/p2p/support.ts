@@ -98,6 +98,7 @@ export async function bareNode(muxer: Muxer = "yamux"): Promise<Libp2p<HostServi
     gate: new Gate({ maxConnsPerIp: 100, maxIps: 0, privateAddresses: true }),
     dialTimeoutMs: TIMEOUT,
     dhtConcurrency: 3,
+    servesDht: true,
     announce: (own) => own,
   }));
   await node.start();

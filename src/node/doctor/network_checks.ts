@@ -86,6 +86,7 @@ export function dialCheck(config: HsyncConfig, resolver: TxtResolver, clock: Clo
         port: 0,
         userAgent: "hsync-doctor",
         privateNetwork: true,
+        servesDht: false,
         muxers: config.p2p.muxers,
         resolver,
         clock,

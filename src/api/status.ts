@@ -153,6 +153,7 @@ export function buildStatus(parts: StatusParts, process: ProcessFigures): Status
     },
     epochChain: parts.epochChain ?? null,
     checkpoint: parts.checkpoint ?? null,
+    anchor: parts.anchor ?? null,
     bodies: parts.bodies ?? null,
     streams: { protocols: parts.protocols },
     requests: parts.requests,

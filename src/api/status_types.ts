@@ -199,6 +199,17 @@ export interface CheckpointStatus {
   readonly old: boolean | null;
 }
 
+/** The newest block that was known beforehand: built in, or in the operator's anchor file. */
+export interface AnchorStatus {
+  /** `SHARD:NUMBER:HASH`. */
+  readonly block: string;
+  /** The day (UTC) on which it was announced, `YYYY-MM-DD`. */
+  readonly announced: string;
+  readonly ageDays: number;
+  /** Old enough to look for a newer one. */
+  readonly old: boolean;
+}
+
 /** What proves the incoming receipts of stored blocks by headers of their source shards (`[Sync] ProveBodies`). */
 export interface BodiesStatus {
   /** Blocks proven in this run. */
@@ -227,6 +238,8 @@ export interface StatusDocument {
   readonly epochChain: EpochChainStatus | null;
   /** Null when everything goes back to genesis and no checkpoint was given. */
   readonly checkpoint: CheckpointStatus | null;
+  /** Null when no anchor of the node's shards has a date. */
+  readonly anchor: AnchorStatus | null;
   /** Null where headers of other shards are not asked for. */
   readonly bodies: BodiesStatus | null;
   readonly streams: { readonly protocols: readonly ProtocolStatus[] };
@@ -302,6 +315,7 @@ export interface StatusParts {
   readonly diagnosis: readonly Diagnosis[];
   readonly epochChain: EpochChainStatus | undefined;
   readonly checkpoint: CheckpointStatus | undefined;
+  readonly anchor: AnchorStatus | undefined;
   readonly bodies: BodiesStatus | undefined;
   readonly protocols: readonly ProtocolStatus[];
   readonly requests: RequestsStatus;

@@ -59,7 +59,7 @@ const health: Command = {
 };
 
 /** Lines about the beacon chain's epochs and the checkpoints; none where there are none. */
-function trustLines({ epochChain: epochs, checkpoint }: Partial<StatusDocument>): string[] {
+function trustLines({ epochChain: epochs, checkpoint, anchor }: Partial<StatusDocument>): string[] {
   const lines: string[] = [];
   if (epochs !== null && epochs !== undefined) {
     const { head, headAgeSeconds, committees } = epochs;
@@ -77,6 +77,13 @@ function trustLines({ epochChain: epochs, checkpoint }: Partial<StatusDocument>)
     const begun = chainFrom === null ? "" : `, the chain begins at block ${chainFrom}`;
     const age = ageDays === null ? "" : `, ${ageDays} days old`;
     lines.push(`  begun  ${given.length === 0 ? "at a checkpoint" : given.join(" ")}${begun}${age}`);
+  }
+  if (anchor !== null && anchor !== undefined) {
+    lines.push(
+      `  known  beforehand ${anchor.block}, announced ${anchor.announced}, ${anchor.ageDays} days ago${
+        anchor.old ? ": look for a newer one" : ""
+      }`,
+    );
   }
   return lines;
 }

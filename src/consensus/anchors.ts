@@ -14,6 +14,8 @@ export interface Anchor {
   readonly number: number;
   /** 32 bytes. */
   readonly hash: Uint8Array;
+  /** ms since 1970 of the day (UTC) on which it was announced: the block is at least as old. */
+  readonly announced?: number;
 }
 
 /** A block that must never be accepted, at whatever height it claims. */
@@ -41,7 +43,7 @@ export type AnchorVerdict =
 
 interface RawLists {
   readonly anchors?: ReadonlyArray<
-    { readonly shard: number; readonly number: number; readonly hash: string }
+    { readonly shard: number; readonly number: number; readonly hash: string; readonly date?: string }
   >;
   readonly never?: ReadonlyArray<{ readonly shard: number; readonly hash: string }>;
 }
@@ -49,7 +51,8 @@ interface RawLists {
 function malformed(source: string, why: string): HsyncError {
   return new HsyncError("ANCHORS_INVALID", `anchor list ${safeText(source, 100)}: ${why}`, {
     exitCode: ExitCode.CONFIG_INVALID,
-    hint: 'expected {"anchors": [{"shard", "number", "hash"}], "never": [{"shard", "hash"}]}',
+    hint:
+      'expected {"anchors": [{"shard", "number", "hash", "date" (optional)}], "never": [{"shard", "hash"}]}',
   });
 }
 
@@ -61,6 +64,15 @@ function index(source: string, name: string, value: unknown): number {
 function hash(source: string, value: unknown): Uint8Array {
   if (typeof value === "string" && /^0x[0-9a-fA-F]{64}$/.test(value)) return fromHex(value);
   throw malformed(source, "a hash is not 0x and 64 hex digits");
+}
+
+/** A day as ms since 1970; undefined where none is given. */
+function day(source: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  const at = typeof value === "string" && /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(value) : NaN;
+  // A day that the calendar lacks would be taken for one of the next month.
+  if (!Number.isNaN(at) && new Date(at).toISOString().startsWith(String(value))) return at;
+  throw malformed(source, "a date is not a day as YYYY-MM-DD");
 }
 
 function rows(source: string, name: string, value: unknown): Array<Record<string, unknown>> {
@@ -85,11 +97,15 @@ export function parseAnchorLists(value: unknown, source: string): AnchorLists {
   const unknown = Object.keys(lists).find((key) => key !== "anchors" && key !== "never");
   if (unknown !== undefined) throw malformed(source, `unknown member "${safeText(unknown, 40)}"`);
   return {
-    anchors: rows(source, "anchors", lists["anchors"]).map((row) => ({
-      shardId: index(source, "shard", row["shard"]),
-      number: index(source, "number", row["number"]),
-      hash: hash(source, row["hash"]),
-    })),
+    anchors: rows(source, "anchors", lists["anchors"]).map((row) => {
+      const announced = day(source, row["date"]);
+      return {
+        shardId: index(source, "shard", row["shard"]),
+        number: index(source, "number", row["number"]),
+        hash: hash(source, row["hash"]),
+        ...(announced === undefined ? {} : { announced }),
+      };
+    }),
     never: rows(source, "never", lists["never"]).map((row) => ({
       shardId: index(source, "shard", row["shard"]),
       hash: hash(source, row["hash"]),
@@ -178,6 +194,19 @@ export class AnchorBook {
   /** Hashes of a shard's blocks that must never be accepted, 32 bytes each. */
   knownBadOf(shardId: number): Uint8Array[] {
     return this.#bad.filter((bad) => bad.shardId === shardId).map((bad) => bad.hash);
+  }
+  /** The anchor of these shards that was announced last; undefined when no anchor of theirs has a date. */
+  newestOf(shards: readonly number[]): Anchor & { readonly announced: number } | undefined {
+    let newest: Anchor & { readonly announced: number } | undefined;
+    for (const anchor of this.#anchors.values()) {
+      const { announced } = anchor;
+      if (announced === undefined || !shards.includes(anchor.shardId)) continue;
+      // Of several of one day the highest is shown.
+      const later = newest === undefined || announced > newest.announced ||
+        (announced === newest.announced && anchor.number > newest.number);
+      if (later) newest = { ...anchor, announced };
+    }
+    return newest;
   }
   /** Anchors of a shard, ascending by height. */
   anchorsOf(shardId: number): Anchor[] {

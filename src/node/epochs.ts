@@ -5,7 +5,7 @@
  * checkpoints are held against what is stored before anything is fetched; whatever is started here is ended by `stop`.
  */
 import type { Clock, HsyncError, Logger, Meter } from "../base/mod.ts";
-import type { CheckpointStatus } from "../api/mod.ts";
+import type { AnchorStatus, CheckpointStatus } from "../api/mod.ts";
 import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { CheckpointConfig, HsyncConfig } from "../config/mod.ts";
 import {
@@ -33,6 +33,7 @@ import {
   invalidCheckpoint,
   isUnbegun,
   type LoadBeaconState,
+  newestAnchor,
   RecordEpochStore,
 } from "../sync/mod.ts";
 import { operatorAnchors } from "./anchor_file.ts";
@@ -54,6 +55,16 @@ export interface EpochPartOptions {
   readonly meter: Meter;
   /** Where proof of a conflict goes. */
   readonly evidence?: EvidenceSink;
+}
+
+/** What a node rests on. */
+export interface TrustStatus {
+  /** Undefined where no beacon chain is followed. */
+  readonly epochs: { readonly epochs: EpochStatus; readonly check: BeaconCheckStatus } | undefined;
+  readonly checkpoint: CheckpointStatus | undefined;
+  readonly anchor: AnchorStatus | undefined;
+  /** `SHARD:NUMBER:HASH` of the checkpoint that the node's own chain has yet to begin at. */
+  readonly awaited: string | undefined;
 }
 
 export class EpochPart {
@@ -128,12 +139,24 @@ export class EpochPart {
     return checkpointAge(newest, this.#o.clock.now());
   }
   #warnIfOld(): void {
+    if (this.#warned) return;
+    const { own, beacon } = this.checkpoints;
     const age = this.checkpointAge();
-    if (age?.old !== true || this.#warned) return;
+    const anchor = this.anchorStatus();
+    const what = age?.old === true && anchor?.old !== false
+      ? { days: age.days, text: "the checkpoint is old" }
+      : anchor?.old === true && age === undefined && own === undefined && beacon === undefined
+      ? { days: anchor.ageDays, text: "the newest block known beforehand is old" }
+      : undefined;
+    if (what === undefined) return;
     this.#warned = true;
-    this.#o.logger.warn("the checkpoint is old: look for a newer one, and check it in several places", {
-      days: age.days,
+    this.#o.logger.warn(`${what.text}: look for a newer one, and check it in several places`, {
+      days: what.days,
     });
+  }
+  /** The newest block known beforehand of the node's own shard and of shard 0, and its age; undefined: none has a date. */
+  anchorStatus(): AnchorStatus | undefined {
+    return newestAnchor(this.anchors, [this.#o.config.shard, 0], this.#o.clock.now());
   }
 
   /** For the server of `epochsync`. */
@@ -264,6 +287,15 @@ export class EpochPart {
       old: age?.old ?? null,
     };
   }
+  /** All that a status says about what the node trusts. */
+  trust(): TrustStatus {
+    return {
+      epochs: this.status(),
+      checkpoint: this.checkpointStatus(),
+      anchor: this.anchorStatus(),
+      awaited: this.awaited,
+    };
+  }
   /** `SHARD:NUMBER:HASH` of the checkpoint that the node's own chain has yet to begin at. */
   get awaited(): string | undefined {
     const { own } = this.checkpoints;
@@ -271,7 +303,7 @@ export class EpochPart {
   }
 
   /** Undefined before `follow`. */
-  status(): { readonly epochs: EpochStatus; readonly check: BeaconCheckStatus } | undefined {
+  status(): TrustStatus["epochs"] {
     if (this.#follower === undefined || this.#check === undefined) return undefined;
     return { epochs: this.#follower.status(), check: this.#check.status() };
   }

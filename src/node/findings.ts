@@ -5,7 +5,7 @@
  * true: judging changes nothing; what passes by itself is no error.
  */
 import type { Clock } from "../base/mod.ts";
-import type { CheckpointStatus } from "../api/mod.ts";
+import type { AnchorStatus, CheckpointStatus } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
 import type { HostStatus } from "../p2p/mod.ts";
 import type { ProtocolSnapshot } from "../stream/mod.ts";
@@ -34,6 +34,7 @@ export interface TrustFacts {
   readonly protocols: readonly ProtocolSnapshot[];
   readonly epochs: EpochFacts | undefined;
   readonly checkpoint: CheckpointStatus | undefined;
+  readonly anchor: AnchorStatus | undefined;
   readonly awaited: string | undefined;
   readonly joined: boolean;
   readonly unadvertised: string | undefined;
@@ -45,6 +46,29 @@ export const LATER_CODES: ReadonlySet<DiagnosisCode> = new Set([
   "CHECKPOINT_OLD",
   "NO_HISTORY",
 ]);
+
+/** The newest block that somebody vouched for is old: the operator's checkpoint or, without one, an anchor. */
+function ageFindings({ checkpoint, anchor }: TrustFacts): Finding[] {
+  const hint = "keys of old committees may leak: ";
+  if (checkpoint?.old === true && anchor?.old !== false) {
+    return [{
+      code: "CHECKPOINT_OLD",
+      severity: "warn",
+      text: `the checkpoint is ${checkpoint.ageDays} days old`,
+      hint: `${hint}begin anew at a newer one, checked in several places`,
+    }];
+  }
+  if (anchor?.old === true && checkpoint === undefined) {
+    return [{
+      code: "CHECKPOINT_OLD",
+      severity: "warn",
+      text: `the newest block known beforehand (${anchor.block}) was announced ${anchor.ageDays} days ago`,
+      hint:
+        `${hint}a newer release brings newer ones, --sync.anchor-file adds your own, checked in several places`,
+    }];
+  }
+  return [];
+}
 
 /** Findings about what the node trusts: its epoch chain and its checkpoints. */
 export function epochFindings(s: TrustFacts): Finding[] {
@@ -70,14 +94,7 @@ export function epochFindings(s: TrustFacts): Finding[] {
     });
   }
   if (epochs !== undefined) out.push(...chainFindings(epochs, check));
-  if (s.checkpoint?.old === true) {
-    out.push({
-      code: "CHECKPOINT_OLD",
-      severity: "warn",
-      text: `the checkpoint is ${s.checkpoint.ageDays} days old`,
-      hint: "keys of old committees may leak: begin anew at a newer one, checked in several places",
-    });
-  }
+  out.push(...ageFindings(s));
   if (s.unadvertised !== undefined) {
     out.push({
       code: "NO_HISTORY",

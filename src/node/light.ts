@@ -202,7 +202,7 @@ export class LightNode {
 
   /** What light mode knows now. */
   status(): LightStatusDocument {
-    return lightStatusJson(this.#light.status());
+    return lightStatusJson(this.#light.status(), this.#epochs.anchorStatus());
   }
 
   /** The `/status` document, with what light mode knows as `light`; peers are not named there. */
@@ -224,8 +224,8 @@ export class LightNode {
       sync: undefined,
       starting: undefined,
       joined: true,
+      ...this.#epochs.trust(),
       epochs: { epochs: light.epochs, check: undefined },
-      checkpoint: this.#epochs.checkpointStatus(),
       awaited: undefined,
       bodies: undefined,
       unadvertised: undefined,
@@ -254,7 +254,7 @@ export class LightNode {
         text: "light mode: the head and the end of every epoch are certified; no block is stored",
       },
     }, readProcess());
-    const json = lightStatusJson(light);
+    const json = lightStatusJson(light, this.#epochs.anchorStatus());
     const unnamed = <R extends { readonly from: string }>(refusal: R | null) =>
       refusal === null ? null : { ...refusal, from: "" };
     return {

@@ -7,6 +7,7 @@
 import { getHeapStatistics } from "node:v8";
 import { type Clock, fromHex } from "../base/mod.ts";
 import {
+  type AnchorStatus,
   type BodiesStatus,
   BUILD,
   type CheckpointStatus,
@@ -54,6 +55,7 @@ export interface StatusSources {
   readonly epochs: EpochFacts | undefined;
   /** Blocks that the operator vouched for; undefined when there are none. */
   readonly checkpoint: CheckpointStatus | undefined;
+  readonly anchor: AnchorStatus | undefined;
   /** What proves incoming receipts; undefined where headers of other shards are not asked for. */
   readonly bodies: BodiesStatus | undefined;
   /** `SHARD:NUMBER:HASH` of the checkpoint that the chain has yet to begin at. */
@@ -135,6 +137,7 @@ export function statusParts(s: StatusSources): StatusParts {
     diagnosis,
     epochChain: s.epochs === undefined ? undefined : epochChainStatus(s.epochs, now),
     checkpoint: s.checkpoint,
+    anchor: s.anchor,
     bodies: s.bodies,
     // The first is the node's own chain; no number of epoch streams is required.
     protocols: s.protocols.map((p, i) =>

@@ -125,6 +125,30 @@ export function checkpointAge(time: bigint, now: number): CheckpointAge {
   return { days, old: days > CHECKPOINT_OLD_DAYS };
 }
 
+/** The newest block that was known beforehand, as plain JSON. */
+export interface AnchorDocument {
+  /** `SHARD:NUMBER:HASH`. */
+  readonly block: string;
+  /** The day (UTC) on which it was announced, `YYYY-MM-DD`. */
+  readonly announced: string;
+  readonly ageDays: number;
+  /** Older than `CHECKPOINT_OLD_DAYS`. */
+  readonly old: boolean;
+}
+
+/** The newest dated anchor of these shards, and its age; undefined when none has a date. @param now ms since 1970. */
+export function newestAnchor(
+  anchors: AnchorBook,
+  shards: readonly number[],
+  now: number,
+): AnchorDocument | undefined {
+  const anchor = anchors.newestOf(shards);
+  if (anchor === undefined) return undefined;
+  const { days, old } = checkpointAge(BigInt(Math.floor(anchor.announced / 1000)), now);
+  const announced = new Date(anchor.announced).toISOString().slice(0, 10);
+  return { block: checkpointText(anchor), announced, ageDays: days, old };
+}
+
 /**
  * Holds the checkpoints of a shard against what is stored of it.
  *

@@ -68,6 +68,7 @@ export { RecordEpochStore, type RecordTable } from "./epoch/record_store.ts";
 export { type EpochPoint, type EpochStore } from "./epoch/types.ts";
 export { type EpochSource } from "./stages/sync_epoch.ts";
 export {
+  type AnchorDocument,
   beginAtCheckpoint,
   checkAgainstStore,
   type Checkpoint,
@@ -81,6 +82,7 @@ export {
   HISTORY_BLOCKS,
   invalidCheckpoint,
   isUnbegun,
+  newestAnchor,
   servesHistory,
 } from "./checkpoint.ts";
 export { type CertifiedHead, certifiedHead, type HeadDocument, headJson } from "./light/certified_head.ts";

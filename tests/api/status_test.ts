@@ -42,6 +42,7 @@ Deno.test("the document has the promised shape", () => {
     "sync",
     "epochChain",
     "checkpoint",
+    "anchor",
     "bodies",
     "streams",
     "requests",

@@ -48,6 +48,7 @@ export function parts(over: Partial<StatusParts> = {}): StatusParts {
     epochChain: undefined,
     bodies: undefined,
     checkpoint: undefined,
+    anchor: undefined,
     protocols: [{
       topic: TOPIC,
       advertised: true,

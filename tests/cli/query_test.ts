@@ -69,13 +69,18 @@ Deno.test("the screen tells of the beacon chain's epochs and of the checkpoint",
     ageDays: 3,
     old: false,
   };
-  await against({ ...IN_SYNC, epochChain: EPOCH_CHAIN, checkpoint }, async (url) => {
+  const anchor = { block: `1:7:0x${"cd".repeat(32)}`, announced: "2026-08-13", ageDays: 102, old: true };
+  await against({ ...IN_SYNC, epochChain: EPOCH_CHAIN, checkpoint, anchor }, async (url) => {
     const text = (await run(["status", "--url", url])).out.join("\n");
     assert.match(
       text,
       /epochs 9 of the beacon chain, last end 132, 1m0s old, from genesis; committees: 7 compared, 2 on/,
     );
     assert.match(text, /begun {2}1:133:0x(ab){32}, the chain begins at block 133, 3 days old/);
+    assert.match(
+      text,
+      /known {2}beforehand 1:7:0x(cd){32}, announced 2026-08-13, 102 days ago: look for a newer/,
+    );
   });
 });
 

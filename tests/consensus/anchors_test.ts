@@ -63,6 +63,19 @@ Deno.test("an operator adds to the lists and cannot contradict them", () => {
   }
 });
 
+Deno.test("the newest dated anchor of some shards is told, whoever gave it", () => {
+  const built = AnchorBook.of("mainnet").newestOf([1, 0]);
+  assert.equal(built?.announced, Date.UTC(2026, 7, 13));
+  assert.equal(built?.number, 94_978_279, "of one day, the highest");
+  assert.equal(AnchorBook.of("mainnet").newestOf([0])?.number, 92_730_035);
+  assert.equal(AnchorBook.of("localnet").newestOf([0]), undefined);
+  const hash = "0x" + toHex(OTHER);
+  const own = parseAnchorLists({
+    anchors: [{ shard: 0, number: 7, hash, date: "2026-10-01" }, { shard: 0, number: 8, hash }],
+  }, "mine.json");
+  assert.equal(AnchorBook.of("mainnet", own).newestOf([0, 1])?.number, 7, "one without a date has no age");
+});
+
 Deno.test("a list of another shape is refused as a whole", () => {
   const bad: unknown[] = [
     null,
@@ -75,6 +88,9 @@ Deno.test("a list of another shape is refused as a whole", () => {
     { anchors: [{ shard: 0, number: -1, hash: "0x" + "00".repeat(32) }] },
     { anchors: [{ shard: "0", number: 1, hash: "0x" + "00".repeat(32) }] },
     { never: [{ hash: "0x" + "00".repeat(32) }] },
+    { anchors: [{ shard: 0, number: 1, hash: "0x" + "00".repeat(32), date: "2026-02-30" }] },
+    { anchors: [{ shard: 0, number: 1, hash: "0x" + "00".repeat(32), date: 1_786_000_000 }] },
+    { anchors: [{ shard: 0, number: 1, hash: "0x" + "00".repeat(32), date: "yesterday" }] },
   ];
   for (const value of bad) {
     assert.throws(

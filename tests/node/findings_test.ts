@@ -24,6 +24,7 @@ const facts = (over: Partial<TrustFacts> = {}): TrustFacts => ({
   protocols: [],
   epochs: { epochs: EPOCHS, check: CHECKED },
   checkpoint: undefined,
+  anchor: undefined,
   awaited: undefined,
   joined: true,
   unadvertised: undefined,
@@ -31,6 +32,7 @@ const facts = (over: Partial<TrustFacts> = {}): TrustFacts => ({
 });
 const waiting = { what: "a stream that serves the epoch chain", since: 0 };
 const base = { epoch: 6, number: 100, hash: new Uint8Array(32) };
+const anchor = { block: "0:5:0xab", announced: "2026-08-13", ageDays: 102, old: true };
 const old = { given: [], chainFrom: 100, epochChainFrom: null, ageDays: 120, old: true };
 
 const CASES: ReadonlyArray<readonly [string, Partial<TrustFacts>, ReadonlyArray<readonly [string, RegExp]>]> =
@@ -69,6 +71,15 @@ const CASES: ReadonlyArray<readonly [string, Partial<TrustFacts>, ReadonlyArray<
       ["CHECKPOINT_AWAITED", /0:100:0x00, and none of 0 streams/],
     ]],
     ["the same before the network", { awaited: "0:100:0x00", epochs: undefined, joined: false }, []],
+    ["an old anchor", { anchor }, [["CHECKPOINT_OLD", /0:5:0xab\) was announced 102 days ago/]]],
+    ["an old anchor under a young checkpoint", {
+      anchor,
+      checkpoint: { ...old, ageDays: 3, old: false },
+    }, []],
+    ["an old checkpoint under a young anchor", {
+      anchor: { ...anchor, ageDays: 3, old: false },
+      checkpoint: old,
+    }, []],
     ["an old checkpoint", { checkpoint: old }, [["CHECKPOINT_OLD", /120 days old/]]],
     ["a young one", { checkpoint: { ...old, old: false } }, []],
     ["no history to serve", { unadvertised: "not told" }, [["NO_HISTORY", /not told/]]],

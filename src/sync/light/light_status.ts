@@ -4,7 +4,7 @@
  * Why it exists: `/status`, the JSON output and the end of a run show the same document. What must stay true: what is
  * unknown is null; nothing is called certified that is not.
  */
-import { type Checkpoint, checkpointAge, checkpointText } from "../checkpoint.ts";
+import { type AnchorDocument, type Checkpoint, checkpointAge, checkpointText } from "../checkpoint.ts";
 import { type EpochChainDocument, epochChainJson, type EpochStatus } from "../epoch/epoch_status.ts";
 import { type CertifiedHead, type HeadDocument, headJson } from "./certified_head.ts";
 
@@ -73,6 +73,8 @@ export interface LightStatusDocument {
   readonly checkpoint:
     | { readonly given: string | null; readonly ageDays: number | null; readonly old: boolean | null }
     | null;
+  /** The newest block known beforehand; null when none has a date. */
+  readonly anchor: AnchorDocument | null;
   readonly refused: RefusalDocument | null;
   readonly waiting: WaitDocument | null;
   readonly failed: string | null;
@@ -85,8 +87,8 @@ function refusalJson(refusal: LightRefusal | undefined): RefusalDocument | null 
   return refusal === undefined ? null : { ...refusal, at: new Date(refusal.at).toISOString() };
 }
 
-/** The status as plain JSON. */
-export function lightStatusJson(status: LightStatus): LightStatusDocument {
+/** The status as plain JSON. @param anchor the newest block known beforehand. */
+export function lightStatusJson(status: LightStatus, anchor?: AnchorDocument): LightStatusDocument {
   const { epochs, head, target, checkpoint, now } = status;
   const age = epochs.origin === "checkpoint" && epochs.baseTime !== undefined
     ? checkpointAge(BigInt(Math.floor(epochs.baseTime / 1000)), now)
@@ -109,6 +111,7 @@ export function lightStatusJson(status: LightStatus): LightStatusDocument {
       ageDays: age?.days ?? null,
       old: age?.old ?? null,
     },
+    anchor: anchor ?? null,
     refused: refusalJson(status.refused),
     waiting: waitJson(status.waiting),
     failed: status.failed ?? null,

@@ -91,10 +91,19 @@ export class BeaconCheck implements BeaconCommittees {
     });
   }
 
-  /** With the epochs that an earlier run could not check. @throws what reading the records fails with. */
+  /**
+   * With the epochs that an earlier run could not check, as far as their committees are still stored: a batch that was
+   * lost, or blocks that were unwound, are noted again when they come again.
+   *
+   * @throws what reading the records fails with.
+   */
   static async open(options: BeaconCheckOptions): Promise<BeaconCheck> {
     const bytes = await options.records.record(RECORD);
-    const check = new BeaconCheck(options, new Set(bytes === undefined ? [] : decodeEpochs(bytes)));
+    const unchecked = new Set<number>();
+    for (const epoch of bytes === undefined ? [] : decodeEpochs(bytes)) {
+      if (await options.ownStateAt(epoch) !== undefined) unchecked.add(epoch);
+    }
+    const check = new BeaconCheck(options, unchecked);
     if (check.#unchecked.size > 0) check.#work = check.#recheck();
     return check;
   }
@@ -252,13 +261,6 @@ export class BeaconCheck implements BeaconCommittees {
       this.#unchecked.delete(oldest.value);
     }
     await this.#o.records.putRecord(RECORD, encodeEpochs(this.#unchecked));
-  }
-
-  /** An unwind took back what hands over to `epoch` and later ones: nothing of it needs a check any more. */
-  async forgetFrom(epoch: number): Promise<void> {
-    for (const unchecked of [...this.#unchecked]) if (unchecked >= epoch) this.#unchecked.delete(unchecked);
-    if (this.#contradicted !== undefined && this.#contradicted.epoch >= epoch) this.#contradicted = undefined;
-    await this.#save();
   }
 
   status(): BeaconCheckStatus {

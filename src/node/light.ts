@@ -8,26 +8,19 @@
 import type { Clock, Logger, Random } from "../base/mod.ts";
 import {
   buildStatus,
-  EventLoopMonitor,
   type HttpServer,
-  Metrics,
   readProcess,
   type RecentErrors,
   reportStatus,
   type StatusDocument,
-  TrafficMeter,
 } from "../api/mod.ts";
 import type { Header, NetworkParams } from "../chain/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
-import { createCertificateVerifier } from "../crypto/mod.ts";
-import { createHost, type LibP2PHost, loadIdentity } from "../p2p/mod.ts";
-import { type ChainStore, storeDirectory } from "../store/mod.ts";
-import { leaveNetwork, protocolId, SyncProtocol } from "../stream/mod.ts";
+import { createHost, type LibP2PHost } from "../p2p/mod.ts";
+import { leaveNetwork, SyncProtocol } from "../stream/mod.ts";
 import { DiagnosisLog, LightClient, type LightStatusDocument, lightStatusJson } from "../sync/mod.ts";
-import { openConfiguredChain, paramsOf } from "./chain.ts";
-import { type ClockWatch, watchClock } from "./clock_watch.ts";
-import { EpochPart } from "./epochs.ts";
-import { EvidenceFiles } from "./evidence.ts";
+import { endAll, type NodeBase, openBase, type Undo } from "./base.ts";
+import { paramsOf } from "./chain.ts";
 import { openListeners } from "./http.ts";
 import { followedEpochs, hostOptions, ownProtocol } from "./network_parts.ts";
 import { statusParts } from "./status.ts";
@@ -46,19 +39,14 @@ export interface LightNodeOptions {
 export class LightNode {
   readonly startedAt: number;
   readonly #o: LightNodeOptions;
-  readonly #undo: Array<() => Promise<void> | void> = [];
+  readonly #undo: Undo[] = [];
   #stopped: Promise<void> | undefined;
-  #store!: ChainStore;
+  #base!: NodeBase;
   #genesis!: Header;
-  #epochs!: EpochPart;
   #host!: LibP2PHost;
   #light!: LightClient;
   readonly #protocols: SyncProtocol[] = [];
   #http: HttpServer | undefined;
-  #lag!: EventLoopMonitor;
-  #traffic!: TrafficMeter;
-  #clockWatch: ClockWatch | undefined;
-  #tickedAt: number;
   readonly #findings = new DiagnosisLog();
 
   private constructor(options: LightNodeOptions, readonly params: NetworkParams) {
@@ -67,7 +55,6 @@ export class LightNode {
     const loaded = { ...options.loaded, config: { ...config, sync: { ...config.sync, client: true } } };
     this.#o = { ...options, loaded };
     this.startedAt = options.clock.now();
-    this.#tickedAt = options.clock.monotonic();
   }
 
   /** @throws {HsyncError} what the parts throw; nothing is left running then. */
@@ -100,48 +87,18 @@ export class LightNode {
     const { loaded, clock, logger } = this.#o;
     const { config } = loaded;
     const { params } = this;
-    const identity = await loadIdentity(config.p2p.keyFile, logger.child("p2p"));
-    const topics = [protocolId("sync", params.name, config.shard), protocolId("epochsync", params.name, 0)];
-    const metrics = new Metrics({
-      // Figures of the epoch chain are those of shard 0.
-      shards: [...new Set([config.shard, 0])],
-      topics,
-      strict: false,
-      logger: logger.child("api"),
-    });
-    this.#traffic = new TrafficMeter(metrics, clock);
-    this.#store = await openConfiguredChain(config, {
-      clock,
-      logger: logger.child("store"),
-      meter: this.#traffic,
-      peerId: identity.peerId,
-    });
-    this.#undo.push(() => this.#store.close());
-    this.#genesis = params.genesisBlock(config.shard).header;
-    const certificates = createCertificateVerifier({ logger, clock });
-    this.#undo.push(() => certificates.close());
-    this.#epochs = await EpochPart.open({
+    const base = await openBase({
       config,
       params,
-      store: this.#store,
-      certificates,
       clock,
-      logger: logger.child("sync"),
-      meter: this.#traffic,
-      evidence: new EvidenceFiles(
-        `${storeDirectory(config.dataDir, config.shard)}/evidence`,
-        logger.child("sync"),
-      ),
+      logger,
+      startedAt: this.startedAt,
+      undo: this.#undo,
     });
-    this.#undo.push(() => this.#epochs.stop());
-    this.#clockWatch = watchClock(config, params, { clock, logger: logger.child("node") });
-    this.#undo.push(() => this.#clockWatch?.stop());
-    this.#lag = new EventLoopMonitor(clock);
-    this.#undo.push(() => this.#lag.stop());
-    this.#undo.push(clock.every(1_000, () => {
-      this.#tickedAt = clock.monotonic();
-    }));
-    this.#host = await createHost(hostOptions(config, params, identity, this.#o));
+    this.#base = base;
+    const { metrics, certificates, epochs: trust, store } = base;
+    this.#genesis = params.genesisBlock(config.shard).header;
+    this.#host = await createHost(hostOptions(config, params, base.identity, this.#o));
     this.#undo.push(() => leaveNetwork(this.#host, this.#protocols));
     await this.#startProtocols();
     const [own, epochs = own] = this.#protocols;
@@ -149,18 +106,16 @@ export class LightNode {
       params,
       shardId: config.shard,
       peers: own as SyncProtocol,
-      epochs: this.#epochs.makeFollower(epochs as SyncProtocol),
+      epochs: trust.makeFollower(epochs as SyncProtocol),
       verifier: certificates,
-      anchors: this.#epochs.anchors,
-      records: this.#store,
+      anchors: trust.anchors,
+      records: store,
       clock,
       logger: logger.child("sync"),
-      ...(this.#epochs.checkpoints.beacon === undefined
-        ? {}
-        : { checkpoint: this.#epochs.checkpoints.beacon }),
+      ...(trust.checkpoints.beacon === undefined ? {} : { checkpoint: trust.checkpoints.beacon }),
     });
     this.#undo.push(this.#light.on((event) => {
-      if (event.type === "failed") this.#epochs.keepEvidence(event.error);
+      if (event.type === "failed") trust.keepEvidence(event.error);
     }));
     this.#undo.push(() => this.#light.stop());
     this.#undo.push(reportStatus(metrics, () => this.document()));
@@ -170,11 +125,11 @@ export class LightNode {
       logger,
       metrics,
       status: () => this.document(),
-      tickedAt: () => this.#tickedAt,
+      tickedAt: base.tickedAt,
       undo: this.#undo,
     });
     this.#light.start();
-    if (this.#epochs.checkpoints.own !== undefined && config.shard !== 0) {
+    if (trust.checkpoints.own !== undefined && config.shard !== 0) {
       logger.info("light mode needs no checkpoint of its own shard; the beacon chain's is used");
     }
   }
@@ -182,14 +137,15 @@ export class LightNode {
   /** Streams of the shard, and of the epoch chain unless the shard is the beacon chain, whose nodes have both. */
   async #startProtocols(): Promise<void> {
     const { clock, random, logger, loaded: { config } } = this.#o;
-    const parts = { clock, random, logger, meter: this.#traffic };
+    const { store, traffic, epochs } = this.#base;
+    const parts = { clock, random, logger, meter: traffic };
     const host = this.#host;
-    const own = ownProtocol(config, this.params, this.#store, parts);
+    const own = ownProtocol(config, this.params, store, parts);
     // There is no history here that anybody could come for.
     const settings = [{ ...own, advertise: false }];
     if (config.shard !== 0) {
       settings.push({
-        ...followedEpochs(config, this.params, this.#store, this.#epochs.reader(), parts),
+        ...followedEpochs(config, this.params, store, epochs.reader(), parts),
         advertise: config.sync.enabled,
       });
     }
@@ -202,7 +158,7 @@ export class LightNode {
 
   /** What light mode knows now. */
   status(): LightStatusDocument {
-    return lightStatusJson(this.#light.status(), this.#epochs.anchorStatus());
+    return lightStatusJson(this.#light.status(), this.#base.epochs.anchorStatus());
   }
 
   /** The `/status` document, with what light mode knows as `light`; peers are not named there. */
@@ -218,23 +174,18 @@ export class LightNode {
       peerId: this.#host.peerId,
       host: this.#host.status(),
       protocols: this.#protocols.map((p) => p.snapshot()),
-      store: this.#store,
-      storePath: storeDirectory(loaded.config.dataDir, loaded.config.shard),
+      ...this.#base.status(),
       head: this.#genesis,
       sync: undefined,
       starting: undefined,
       joined: true,
-      ...this.#epochs.trust(),
       epochs: { epochs: light.epochs, check: undefined },
       awaited: undefined,
       bodies: undefined,
       unadvertised: undefined,
       findings: this.#findings,
       stopping: this.#stopped !== undefined,
-      traffic: this.#traffic,
       errors,
-      eventLoopLagMsP99: this.#lag.p99Ms(),
-      clockOffset: this.#clockWatch?.last,
     });
     const waits = [light.waiting, light.epochs.waiting].filter((w) => w !== undefined);
     const doc = buildStatus({
@@ -254,7 +205,7 @@ export class LightNode {
         text: "light mode: the head and the end of every epoch are certified; no block is stored",
       },
     }, readProcess());
-    const json = lightStatusJson(light, this.#epochs.anchorStatus());
+    const json = lightStatusJson(light, this.#base.epochs.anchorStatus());
     const unnamed = <R extends { readonly from: string }>(refusal: R | null) =>
       refusal === null ? null : { ...refusal, from: "" };
     return {
@@ -268,21 +219,12 @@ export class LightNode {
   }
 
   bytesPerSecond(): number {
-    return this.#traffic.bytesPerSecond();
+    return this.#base.traffic.bytesPerSecond();
   }
 
   /** Stops everything in reverse order. Never rejects: a part that cannot stop cleanly is logged. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+    this.#stopped ??= endAll(this.#undo, this.#o.logger);
     return this.#stopped;
-  }
-  async #stop(): Promise<void> {
-    for (const undo of this.#undo.splice(0).reverse()) {
-      try {
-        await undo();
-      } catch (error) {
-        this.#o.logger.error("a part of the light node did not stop cleanly", { error });
-      }
-    }
   }
 }

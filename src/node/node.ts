@@ -8,31 +8,23 @@
  */
 import { cancelled, type Clock, HsyncError, type Logger, type Random } from "../base/mod.ts";
 import {
-  BUILD,
   buildStatus,
-  EventLoopMonitor,
   type HttpServer,
-  Metrics,
   readProcess,
   type RecentErrors,
-  reportProcess,
   reportStatus,
   serveAdmin,
   type StatusDocument,
-  TrafficMeter,
 } from "../api/mod.ts";
 import { decodeHeader, type Header, type NetworkParams } from "../chain/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
-import { createHost, type LibP2PHost, loadIdentity } from "../p2p/mod.ts";
+import { createHost, type LibP2PHost } from "../p2p/mod.ts";
 import { type ChainStore, storeDirectory } from "../store/mod.ts";
-import { createCertificateVerifier } from "../crypto/mod.ts";
-import { leaveNetwork, protocolId, type SyncProtocol } from "../stream/mod.ts";
+import { leaveNetwork, type SyncProtocol } from "../stream/mod.ts";
 import { DiagnosisLog, SyncDriver } from "../sync/mod.ts";
 import { adminActions } from "./admin_actions.ts";
-import { openConfiguredChain, paramsOf, storePathOf } from "./chain.ts";
-import { type ClockWatch, watchClock } from "./clock_watch.ts";
-import { EpochPart } from "./epochs.ts";
-import { EvidenceFiles } from "./evidence.ts";
+import { endAll, type NodeBase, openBase, type Undo } from "./base.ts";
+import { paramsOf } from "./chain.ts";
 import { openListeners } from "./http.ts";
 import { hostOptions } from "./network_parts.ts";
 import { StreamServices } from "./services.ts";
@@ -63,13 +55,12 @@ const CHECK_LOG_MS = 10_000;
 
 export class HsyncNode {
   readonly startedAt: number;
-  readonly #undo: Array<() => Promise<void> | void> = [];
+  readonly #undo: Undo[] = [];
   #stopped: Promise<void> | undefined;
   #head!: Header;
   #startHeight = 0;
-  #store!: ChainStore;
+  #base!: NodeBase;
   #judge!: Judge;
-  #epochs!: EpochPart;
   #services!: StreamServices;
   #host!: LibP2PHost;
   #driver: SyncDriver | undefined;
@@ -79,15 +70,10 @@ export class HsyncNode {
   readonly #abort = new AbortController();
   readonly #signal: AbortSignal;
   #http: HttpServer | undefined;
-  #lag!: EventLoopMonitor;
-  #traffic!: TrafficMeter;
-  #clockWatch: ClockWatch | undefined;
-  #tickedAt: number;
   #starting: { readonly what: string; readonly since: number } | undefined;
 
   private constructor(private readonly options: NodeOptions, readonly params: NetworkParams) {
     this.startedAt = options.clock.now();
-    this.#tickedAt = options.clock.monotonic();
     this.#starting = { what: "starting", since: this.startedAt };
     const { signal } = this.#abort;
     this.#signal = options.signal === undefined ? signal : AbortSignal.any([signal, options.signal]);
@@ -112,7 +98,7 @@ export class HsyncNode {
   }
 
   get store(): ChainStore {
-    return this.#store;
+    return this.#base.store;
   }
   get host(): LibP2PHost {
     return this.#host;
@@ -148,36 +134,21 @@ export class HsyncNode {
     this.#step("opening the store");
     const { config } = loaded;
     const { params } = this;
-    const identity = await loadIdentity(config.p2p.keyFile, logger.child("p2p"));
-    const topics = [protocolId("sync", params.name, config.shard), protocolId("epochsync", params.name, 0)];
-    topics.push(...sourceTopics(config, params));
-    const metrics = new Metrics({
-      shards: [...new Set([config.shard, 0])],
-      topics,
-      strict: false,
-      logger: logger.child("api"),
-    });
-    this.#traffic = new TrafficMeter(metrics, clock);
-
-    this.#store = this.options.store ?? await openConfiguredChain(config, {
+    const base = await openBase({
+      config,
+      params,
       clock,
-      logger: logger.child("store"),
-      meter: this.#traffic,
-      peerId: identity.peerId,
+      logger,
+      startedAt: this.startedAt,
+      topics: sourceTopics(config, params),
+      store: this.options.store,
+      undo: this.#undo,
     });
-    if (this.options.store === undefined) this.#undo.push(() => this.#store.close());
-    await this.#makeJudge();
-    this.#head = await headHeader(this.#store);
+    this.#base = base;
+    this.#makeJudge();
+    this.#head = await headHeader(this.store);
 
-    this.#lag = new EventLoopMonitor(clock);
-    this.#undo.push(() => this.#lag.stop());
-    this.#undo.push(clock.every(1_000, () => {
-      this.#tickedAt = clock.monotonic();
-    }));
-    this.#clockWatch = watchClock(config, params, { clock, logger: logger.child("node") });
-    this.#undo.push(() => this.#clockWatch?.stop());
-    const { version, commit, deno, target } = BUILD;
-    this.#undo.push(reportProcess(metrics, { version, commit, deno, target }, this.startedAt));
+    const { metrics } = base;
     this.#undo.push(reportStatus(metrics, () => this.status()));
     // The listener before the network: a port in use must not cost peers a connection.
     this.#http = openListeners({
@@ -186,13 +157,13 @@ export class HsyncNode {
       logger,
       metrics,
       status: () => this.status(),
-      tickedAt: () => this.#tickedAt,
+      tickedAt: base.tickedAt,
       undo: this.#undo,
     });
     await this.#checkStored();
 
     this.#step("joining the network");
-    this.#host = await createHost(hostOptions(config, params, identity, this.options));
+    this.#host = await createHost(hostOptions(config, params, base.identity, this.options));
     this.#undo.push(() => leaveNetwork(this.#host, this.#services.protocols));
 
     await this.#services.start(this.#host);
@@ -206,33 +177,16 @@ export class HsyncNode {
   }
 
   /** What decides about blocks: certificates, the checkpoints, and on other shards than 0 the beacon chain. */
-  async #makeJudge(): Promise<void> {
+  #makeJudge(): void {
     const { loaded: { config }, clock, logger } = this.options;
     const { params } = this;
-    const store = this.#store;
-    const log = logger.child("sync");
-    const evidence = new EvidenceFiles(`${storeDirectory(config.dataDir, config.shard)}/evidence`, log);
-    const certificates = createCertificateVerifier({ logger: log, clock });
-    this.#undo.push(() => certificates.close());
-    const meter = this.#traffic;
-    const epochs = await EpochPart.open({
-      config,
-      params,
-      store,
-      certificates,
-      clock,
-      logger: log,
-      meter,
-      evidence,
-    });
-    this.#undo.push(() => epochs.stop());
-    this.#epochs = epochs;
+    const { store, evidence, certificates, epochs, traffic } = this.#base;
     const { anchors, beaconStateAt } = epochs;
     this.#judge = makeVerifier({
       params,
       store,
       config: config.sync,
-      logger: log,
+      logger: logger.child("sync"),
       clock,
       evidence,
       certificates,
@@ -241,7 +195,7 @@ export class HsyncNode {
     });
     this.#undo.push(() => this.#judge.close());
     const { random } = this.options;
-    const parts = { clock, random, logger, meter };
+    const parts = { clock, random, logger, meter: traffic };
     this.#services = new StreamServices({ config, params, store, epochs, parts, undo: this.#undo });
   }
 
@@ -263,7 +217,7 @@ export class HsyncNode {
 
   /** The run counts from the stored head. @throws {HsyncError} STOP_AT_PASSED */
   async #beginAtHead(): Promise<void> {
-    this.#head = await headHeader(this.#store);
+    this.#head = await headHeader(this.store);
     this.#startHeight = this.#head.number;
     this.#mustNotPass(this.#startHeight, `the stored head, block ${this.#startHeight}`);
   }
@@ -271,7 +225,7 @@ export class HsyncNode {
   #mustNotPass(number: number, what: string): void {
     const { stopAt } = this.options.loaded.config.run;
     if (stopAt === undefined || stopAt >= number) return;
-    const kept = this.#epochs.awaited === undefined && stopAt >= this.#store.lowest();
+    const kept = this.#base.epochs.awaited === undefined && stopAt >= this.store.lowest();
     throw new HsyncError("STOP_AT_PASSED", `--stop-at ${stopAt} is below ${what}`, {
       hint: kept
         ? `name a higher block, or take blocks away with \`hsync db unwind --to ${stopAt}\``
@@ -301,12 +255,12 @@ export class HsyncNode {
 
   /** Gets the block that the chain begins with, if the operator named one and it has not begun. */
   async #beginChain(): Promise<void> {
-    const { awaited } = this.#epochs;
-    const { own } = this.#epochs.checkpoints;
+    const { awaited } = this.#base.epochs;
+    const { own } = this.#base.epochs.checkpoints;
     if (awaited === undefined || own === undefined) return;
     this.#mustNotPass(own.number, `the checkpoint ${awaited}`);
     this.#step(`waiting for the checkpoint block ${awaited}`);
-    await this.#epochs.beginChain(this.protocol, this.#signal);
+    await this.#base.epochs.beginChain(this.protocol, this.#signal);
     await this.#beginAtHead();
     this.#step("synchronising");
   }
@@ -316,19 +270,19 @@ export class HsyncNode {
     const { sync, shard, run } = loaded.config;
     const { follower, history, bodies } = this.#services;
     const driver = new SyncDriver({
-      store: this.#store,
+      store: this.store,
       peers: this.protocol,
       params: this.params,
       config: sync,
       verifier: this.#judge.verifier,
       clock,
       logger: logger.child("sync"),
-      meter: this.#traffic,
+      meter: this.#base.traffic,
       ...(run.stopAt === undefined ? {} : { stopAt: run.stopAt }),
       ...(follower === undefined ? {} : { epochs: follower }),
     });
     this.#driver = driver;
-    void this.#epochs.failure.then((error) => driver.fail(error));
+    void this.#base.epochs.failure.then((error) => driver.fail(error));
     this.#undo.push(driver.on((event) => {
       if (event.type !== "committed") return;
       history.look();
@@ -342,7 +296,7 @@ export class HsyncNode {
 
   async #refreshHead(): Promise<void> {
     try {
-      const bytes = await this.#store.headerAt(this.#store.head().number);
+      const bytes = await this.store.headerAt(this.store.head().number);
       if (bytes !== undefined) this.#head = decodeHeader(bytes);
     } catch (error) {
       // The store closes while the last commit is announced; the page then shows the head before it.
@@ -361,21 +315,16 @@ export class HsyncNode {
         peerId: this.#host?.peerId ?? "",
         host: this.#host?.status() ?? NO_HOST,
         protocols: this.#services.protocols.map((p) => p.snapshot()),
-        store: this.#store,
-        storePath: storePathOf(this.options.loaded.config),
+        ...this.#base.status(),
         head: this.#head,
         sync: this.#driver?.status(),
         starting: this.#starting,
         joined: this.#joined,
-        ...this.#epochs.trust(),
         bodies: this.#services.bodies?.status(),
         unadvertised: this.#services.history.missing(),
         findings: this.#findings,
         stopping: this.#stopped !== undefined,
-        traffic: this.#traffic,
         errors: this.options.errors,
-        eventLoopLagMsP99: this.#lag.p99Ms(),
-        clockOffset: this.#clockWatch?.last,
       }),
       readProcess(),
     );
@@ -383,22 +332,13 @@ export class HsyncNode {
 
   /** Bytes read from peers a second, lately. */
   bytesPerSecond(): number {
-    return this.#traffic.bytesPerSecond();
+    return this.#base.traffic.bytesPerSecond();
   }
 
   /** Stops everything in reverse order. Never rejects: a part that cannot stop cleanly is logged. */
   stop(): Promise<void> {
     this.#abort.abort();
-    this.#stopped ??= this.#stop();
+    this.#stopped ??= endAll(this.#undo, this.options.logger);
     return this.#stopped;
-  }
-  async #stop(): Promise<void> {
-    for (const undo of this.#undo.splice(0).reverse()) {
-      try {
-        await undo();
-      } catch (error) {
-        this.options.logger.error("a part of the node did not stop cleanly", { error });
-      }
-    }
   }
 }

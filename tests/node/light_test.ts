@@ -1,7 +1,9 @@
 /** Light mode over real sockets: nodes of both shards serve recorded chains, light mode tells their heads. */
 import assert from "node:assert/strict";
-import type { CliIo } from "../../src/api/mod.ts";
+import { nullLogger, SystemClock, SystemRandom } from "../../src/base/mod.ts";
+import { type CliIo, RecentErrors } from "../../src/api/mod.ts";
 import { FLAGS, loadConfig, parseArgv } from "../../src/config/mod.ts";
+import { LightNode } from "../../src/node/light.ts";
 import { runLight } from "../../src/node/run_light.ts";
 import type { LightStatusDocument } from "../../src/sync/mod.ts";
 import { vectorText } from "../vectors/load.ts";
@@ -78,6 +80,29 @@ Deno.test("the heads of both shards, from genesis and from a checkpoint, and acr
     beacon.kill("SIGTERM");
     shard.kill("SIGTERM");
     await Promise.all([beacon.end(), shard.end()]);
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("a light node alone shows its figures and its status from the start", async () => {
+  const dir = await Deno.makeTempDir();
+  const loaded = loadConfig({ flags: parseArgv(localFlags(dir), FLAGS).flags, env: () => undefined });
+  const node = await LightNode.start({
+    loaded,
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    logger: nullLogger,
+    errors: new RecentErrors(),
+  });
+  try {
+    const figures = await (await fetch(new URL("/metrics", node.statusUrl))).text();
+    assert.match(figures, /^hmy_build_info\{.*version="/m);
+    assert.match(figures, /^process_start_time_seconds(\{\})? 1\d{9}/m);
+    const status = await (await fetch(new URL("/status", node.statusUrl))).json();
+    assert.equal(status.node.peerId, node.host.peerId);
+    assert.equal(status.light.state, "waitingForStreams");
+  } finally {
+    await node.stop();
     await Deno.remove(dir, { recursive: true });
   }
 });

@@ -51,7 +51,7 @@ Deno.test("the heads of both shards, from genesis and from a checkpoint, and acr
   const shard = await serve(`${dir}/shard`, 1, 255, ["--bootnodes", boot]);
   try {
     await address(shard);
-    const once = ["--bootnodes", boot, "--exit-when-synced", "--deadline", "90"];
+    const once = ["--bootnodes", boot, "--exit-when-synced", "--deadline", "300"];
     const first = await light(localFlags(`${dir}/l1`, ["--run.shard", "1", ...once]), true);
     assert.equal(first.code, 0);
     assert.equal(first.out.length, 1, "with --json there is the document and nothing else");

@@ -33,7 +33,7 @@ Deno.test("a chain goes from a file to one process, to a second, and from the se
 
     const third = await hsync([
       "run",
-      ...localFlags(`${dir}/c`, ["--bootnodes", secondAddress, "--exit-when-synced", "--deadline", "60"]),
+      ...localFlags(`${dir}/c`, ["--bootnodes", secondAddress, "--exit-when-synced", "--deadline", "180"]),
     ]);
     assert.equal(third.code, 0, third.stderr);
     assert.match(third.stdout, new RegExp(`synced number=${HEAD} hash=${HASH}`));
@@ -68,7 +68,7 @@ Deno.test("a syncing node that is killed at once loses nothing that it had ackno
       client.kill("SIGKILL");
       await client.end();
     }
-    const last = await hsync(["run", ...flags, "--exit-when-synced", "--deadline", "60"]);
+    const last = await hsync(["run", ...flags, "--exit-when-synced", "--deadline", "180"]);
     assert.equal(last.code, 0, last.stderr);
     assert.match(last.stdout, new RegExp(`synced number=${HEAD} hash=${HASH}`));
     const blocks = Number(/blocks=(\d+)/.exec(last.stdout)?.[1]);

@@ -95,7 +95,7 @@ async function withBench(
   const until = async (done: () => boolean): Promise<void> => {
     const reached = Promise.withResolvers<void>();
     const look = () => done() && reached.resolve();
-    const late = clock.after(60_000, () => reached.reject(new Error(JSON.stringify(part.status()))));
+    const late = clock.after(180_000, () => reached.reject(new Error(JSON.stringify(part.status()))));
     const tick = clock.every(50, look);
     looks.add(look);
     try {
@@ -230,7 +230,7 @@ for (const { what, reader, caught } of LIARS) {
       honest = await serve(1, new RecordedChain(1));
       try {
         // As a discovery would find it.
-        await host.connect(honest.address, { timeoutMs: 10_000 });
+        await host.connect(honest.address, { timeoutMs: 30_000 });
         await until(() => part.status().proven === TAKING[0]);
         assert.equal(await proven(store), TAKING[0]);
         assert.deepEqual(removed.map((e) => e.id), caught ? [liar.id] : []);
@@ -262,7 +262,8 @@ Deno.test("over libp2p a silent node holds nobody up, and stopping does not wait
       assert.ok(await proven(store) >= TAKING[0] - 10);
       const begun = clock.monotonic();
       await part.stop();
-      assert.ok(clock.monotonic() - begun < 10_000);
+      // Its request would be given up after minutes.
+      assert.ok(clock.monotonic() - begun < 60_000);
       released.resolve(undefined);
     });
   } finally {

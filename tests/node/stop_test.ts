@@ -96,7 +96,7 @@ Deno.test({
         const end = await node.end();
         assert.equal(end.code, 255, end.stderr);
         assert.equal(end.stderr.match(/^error: .*second signal; hint: /gm)?.length, 1, end.stderr);
-        const last = await hsync(["run", ...flags, "--stop-at", String(HEAD), "--deadline", "60"]);
+        const last = await hsync(["run", ...flags, "--stop-at", String(HEAD), "--deadline", "180"]);
         assert.equal(last.code, 0, last.stderr);
         assert.match(last.stdout, new RegExp(`stopped at number=${HEAD} `));
         const passed = await hsync(["run", ...flags, "--stop-at", "5"]);

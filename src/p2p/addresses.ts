@@ -94,6 +94,21 @@ export function hostOf(address: Multiaddr): string | undefined {
   return first?.value;
 }
 
+/**
+ * What counts as one place when connections are limited: an IPv4 address, or the 64 bits of an IPv6 address that a
+ * provider gives to a line; whoever has these can take any of the addresses below.
+ */
+export function networkOf(host: string): string {
+  const v4 = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
+  if (v4 !== undefined || !host.includes(":")) return v4 ?? host;
+  const [head = "", tail] = host.split("::");
+  const groups = (text: string) => text === "" ? [] : text.split(":");
+  const first = groups(head), last = groups(tail ?? "");
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - first.length - last.length);
+  const all = [...first, ...Array<string>(gap).fill("0"), ...last];
+  return `${all.slice(0, 4).map((g) => parseInt(g, 16).toString(16)).join(":")}::/64`;
+}
+
 /** First 16 bits of a textual IPv6 address as a number, -1 when they are left out (`::1`). */
 function firstGroup(ip: string): number {
   const group = ip.split(":")[0] ?? "";

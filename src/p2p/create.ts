@@ -48,7 +48,7 @@ export interface HostOptions {
   readonly watermarks?: Watermarks;
   /** Nobody with a private address is dialled. Default false; strangers' private addresses count only on a private network. */
   readonly neverDialPrivate?: boolean;
-  /** Inbound connections of one IP. Default 10, on a private network 100. */
+  /** Inbound connections of one IP (of one /64 of IPv6). Default 10, on a private network 100. */
   readonly maxConnsPerIp?: number;
   /** Distinct IPs with inbound connections; 0 (default): no limit. */
   readonly maxPeers?: number;

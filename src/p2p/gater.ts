@@ -8,10 +8,10 @@
  * it; and once the gate is shut, no connection comes about any more, in or out.
  */
 import type { ConnectionGater, MultiaddrConnection, PeerId } from "@libp2p/interface";
-import { hostOf, isPrivateAddress } from "./addresses.ts";
+import { hostOf, isPrivateAddress, networkOf } from "./addresses.ts";
 
 export interface GaterOptions {
-  /** Inbound connections of one IP at the same time. */
+  /** Inbound connections of one IP at the same time; of IPv6, of one /64. */
   readonly maxConnsPerIp: number;
   /** Distinct IPs with inbound connections at the same time; 0: no limit. */
   readonly maxIps: number;
@@ -81,8 +81,9 @@ export class Gate {
 
   #inbound(raw: RawConnection): boolean {
     if (this.#shut) return true;
-    const ip = hostOf(raw.remoteAddr);
-    if (ip !== undefined) {
+    const host = hostOf(raw.remoteAddr);
+    if (host !== undefined) {
+      const ip = networkOf(host);
       const n = this.#byIp.get(ip) ?? 0;
       const { maxConnsPerIp, maxIps } = this.#options;
       if (n >= maxConnsPerIp) return true;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { multiaddr } from "@multiformats/multiaddr";
 import { HsyncError } from "../../src/base/mod.ts";
-import { isPrivateAddress, isPrivateHost, parsePeerAddress } from "../../src/p2p/addresses.ts";
+import { isPrivateAddress, isPrivateHost, networkOf, parsePeerAddress } from "../../src/p2p/addresses.ts";
 
 const RSA = "Qmdfjtk6hPoyrH1zVD9PEH4zfWLo38dP2mDvvKXfh3tnEv";
 const ED = "12D3KooWJAY1rU4FU1ny7X5DW3fWagTKGjYstKvdPfLpXBW5SrT8";
@@ -85,4 +85,18 @@ Deno.test("private and public hosts are told apart", () => {
   for (const host of privateHosts) assert.equal(isPrivateHost(host), true, host);
   for (const host of publicHosts) assert.equal(isPrivateHost(host), false, host);
   assert.equal(isPrivateAddress(multiaddr(`/p2p/${ED}`)), true, "an address without a host is nobody's");
+});
+
+Deno.test("an IPv4 address is one place, of IPv6 the 64 bits that a line gets, however they are written", () => {
+  const cases: ReadonlyArray<readonly [string, string]> = [
+    ["1.2.3.4", "1.2.3.4"],
+    ["::ffff:1.2.3.4", "1.2.3.4"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:2::6", "2001:db8:1:2::/64"],
+    ["2001:0DB8:0001:0002::", "2001:db8:1:2::/64"],
+    ["2001:db8::1", "2001:db8:0:0::/64"],
+    ["::1", "0:0:0:0::/64"],
+    ["2001:db8:1:3::6", "2001:db8:1:3::/64"],
+  ];
+  for (const [host, network] of cases) assert.equal(networkOf(host), network, host);
 });

@@ -1,7 +1,7 @@
 /** The gate: who gets in, and how everybody is put out at once. */
 import assert from "node:assert/strict";
 import { peerIdFromString } from "@libp2p/peer-id";
-import { multiaddr } from "@multiformats/multiaddr";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { MultiaddrConnection } from "@libp2p/interface";
 import { Gate, type RawConnection } from "../../src/p2p/gater.ts";
 
@@ -12,9 +12,10 @@ const BOB = "12D3KooWMbURfNX3vMFqWRcoTLCvW1gYDjYjqcrEDnm7etSH4JZJ";
 class Raw extends EventTarget implements Pick<RawConnection, "abort" | "status" | "timeline"> {
   status: "open" | "aborted" = "open";
   readonly timeline = { open: 0 };
-  readonly remoteAddr = multiaddr("/ip4/10.0.0.1/tcp/4000");
-  constructor(readonly name: string, readonly log: string[]) {
+  readonly remoteAddr: Multiaddr;
+  constructor(readonly name: string, readonly log: string[], address = "/ip4/10.0.0.1/tcp/4000") {
     super();
+    this.remoteAddr = multiaddr(address);
   }
   abort(): void {
     this.status = "aborted";
@@ -94,4 +95,18 @@ Deno.test("cutting a peer leaves the others, and what has closed by itself is fo
   scene.gate.cut(BOB, "disconnecting");
   scene.gate.cut(ALICE, "disconnecting");
   assert.deepEqual(scene.cut, ["bob in", "alice in", "alice out", "bob out"]);
+});
+
+Deno.test("a line with a whole IPv6 network is let in as often as one address, and its neighbours are not counted", async () => {
+  const gate = new Gate({ maxConnsPerIp: 2, maxIps: 0, privateAddresses: false });
+  const knock = async (host: string): Promise<readonly [boolean | undefined, Raw]> => {
+    const raw = new Raw(host, [], `/ip6/${host}/tcp/4000`);
+    return [await gate.rules.denyInboundConnection?.(raw.raw), raw];
+  };
+  const [first, raw] = await knock("2001:db8:1:2::1");
+  assert.deepEqual([first, (await knock("2001:db8:1:2:ffff::2"))[0]], [false, false]);
+  assert.equal((await knock("2001:db8:1:2:3:4:5:6"))[0], true);
+  assert.equal((await knock("2001:db8:1:3::1"))[0], false);
+  raw.abort();
+  assert.equal((await knock("2001:db8:1:2::9"))[0], false, "a closed connection gives its place back");
 });

@@ -8,7 +8,7 @@
  */
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { LruMap } from "../base/mod.ts";
-import { hostOf, isPrivateAddress, isPrivateHost } from "./addresses.ts";
+import { hostOf, isPrivateAddress, isPrivateHost, networkOf } from "./addresses.ts";
 
 /** Different observers that must agree before an address counts. */
 export const MIN_OBSERVERS = 2;
@@ -35,9 +35,10 @@ export class Reachability {
    * A peer at `observer` says that it sees us at `seen`. @returns true when the agreed address changed by it.
    */
   observe(observer: Multiaddr, seen: Multiaddr): boolean {
-    const from = hostOf(observer), ip = hostOf(seen);
-    if (from === undefined || ip === undefined || isPrivateHost(from) || isPrivateHost(ip)) return false;
+    const host = hostOf(observer), ip = hostOf(seen);
+    if (host === undefined || ip === undefined || isPrivateHost(host) || isPrivateHost(ip)) return false;
     if (!/^[0-9a-f.:]+$/i.test(ip)) return false;
+    const from = networkOf(host);
     this.#claims.set(from, ip);
     this.#observers.add(from);
     const votes = new Map<string, number>();

@@ -17,6 +17,14 @@ Deno.test("an address counts when two observers agree on it, with our port inste
   assert.deepEqual(reach.announced(own).map(String), ["/ip4/5.6.7.8/tcp/9000"]);
 });
 
+Deno.test("the addresses of one IPv6 network are one observer", () => {
+  const reach = new Reachability();
+  for (let i = 1; i < 9; i++) reach.observe(multiaddr(`/ip6/2001:db8:1:2::${i}/tcp/1`), seen("5.6.7.8"));
+  assert.equal(reach.observedIp, undefined);
+  reach.observe(multiaddr("/ip6/2001:db8:1:3::1/tcp/1"), seen("5.6.7.8"));
+  assert.equal(reach.observedIp, "5.6.7.8");
+});
+
 Deno.test("the majority decides, and follows us to a new address", () => {
   const reach = new Reachability();
   for (let i = 0; i < 4; i++) reach.observe(peer(i), seen("5.6.7.8"));

@@ -110,9 +110,18 @@ export function progressOf(
       waiting: doc.requests.waitingHigh + doc.requests.waitingLow,
     },
     bytesPerSecond,
-    note: sync.waiting[0]?.what ?? sync.diagnosis[0]?.text,
+    note: noteOf(sync),
     assurance: sync.assurance.lowest,
   };
+}
+
+/** What is waited for, and what is wrong; what has nothing to do with the moment has been said at the start. */
+function noteOf({ waiting, diagnosis }: StatusDocument["sync"]): string | undefined {
+  const findings = diagnosis.filter((d) => d.code !== "CHECKPOINT_OLD");
+  const wait = waiting[0]?.what;
+  if (wait === undefined) return findings[0]?.text;
+  const wrong = findings.find((d) => d.severity !== "info");
+  return wrong === undefined ? wait : `${wait}; ${wrong.text}`;
 }
 
 /** Sets the gauges that repeat the status before every scrape. */

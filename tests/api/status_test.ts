@@ -10,6 +10,7 @@ import {
   type StatusParts,
   targetOf,
 } from "../../src/api/mod.ts";
+import type { DiagnosisCode } from "../../src/sync/mod.ts";
 import { EPOCH_CHAIN, metrics, NOW, parts, PEER, PROCESS } from "./support.ts";
 
 const doc = (over: Partial<StatusParts> = {}) => buildStatus(parts(over), PROCESS);
@@ -185,6 +186,27 @@ Deno.test("progress is a view of the document", () => {
     "a stream",
   ]);
   assert.deepEqual(p.rates, { hashes: 812.4, bodies: 305.1, insert: 96.2 });
+});
+
+Deno.test("the note says what is waited for and what is wrong, and leaves out what was said at the start", () => {
+  const finding = (code: DiagnosisCode, severity: "info" | "warn", text: string) => ({
+    code,
+    severity,
+    text,
+    hint: "wait",
+    since: "2026-11-23T00:00:00.000Z",
+  });
+  const old = finding("CHECKPOINT_OLD", "warn", "the checkpoint is 120 days old");
+  const refused = finding("PROTOCOL_REFUSED", "warn", "4 peers say nothing; the next try is in 45 s");
+  const waiting = [{ what: "a stream to a peer", since: NOW }];
+  const note = (over: Parameters<typeof doc>[0]) => progressOf(doc(over), 400, undefined).note;
+  assert.equal(
+    note({ waiting, diagnosis: [old, refused] }),
+    "a stream to a peer; 4 peers say nothing; the next try is in 45 s",
+  );
+  assert.equal(note({ waiting, diagnosis: [old] }), "a stream to a peer");
+  assert.equal(note({ diagnosis: [finding("IDLE_IN_SYNC", "info", "in sync"), old] }), "in sync");
+  assert.equal(note({ diagnosis: [old] }), undefined);
 });
 
 Deno.test("the epoch chain's height and age are gauges of their own chain", async () => {

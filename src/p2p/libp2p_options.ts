@@ -14,6 +14,7 @@ import { type Ping, ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { Libp2pOptions } from "libp2p";
+import { keepCrossedDials } from "./crossed_dials.ts";
 import type { Gate } from "./gater.ts";
 import { noiseLikeGo } from "./security.ts";
 
@@ -105,6 +106,7 @@ export function libp2pOptions(settings: HostSettings): Libp2pOptions<HostService
     // A peer that is busy verifying answers late; a dead one is noticed within a minute and a half.
     connectionMonitor: { pingInterval: 30_000, pingTimeout: { minTimeout: 20_000, maxTimeout: 60_000 } },
     services: {
+      crossedDials: keepCrossedDials,
       identify: identify({ maxInboundStreams: 4, maxOutboundStreams: 4 }),
       identifyPush: identifyPush({ maxInboundStreams: 4, maxOutboundStreams: 4 }),
       ping: ping({ maxInboundStreams: 4, maxOutboundStreams: 4 }),

@@ -144,6 +144,23 @@ for (const muxers of [["yamux"], ["mplex", "yamux"], ["mplex"]] as const) {
   });
 }
 
+interop(
+  "when both dial at once, the stream that the Go peer opened lives, on whichever connection",
+  async (go, ours) => {
+    const { host, address } = await ours.node(HEAD);
+    for (let i = 0; i < 20; i++) {
+      const peer = await go.host();
+      const [stream] = await Promise.all([
+        peer.open(address, SYNC, CHAIN),
+        host.connect(peer.addresses[0] ?? "", { timeoutMs: LIMIT_MS }),
+      ]);
+      assert.equal((await stream.ask("height")).height, HEAD);
+      await stream.pull(1, 10);
+      await peer.close();
+    }
+  },
+);
+
 interop("the largest frame arrives whole, both ways; one byte more ends the stream", async (go, ours) => {
   let received: readonly Uint8Array[] = [];
   const { protocol, chain, address } = await ours.node(HEAD, {

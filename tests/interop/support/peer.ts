@@ -79,6 +79,7 @@ export interface GoFlood {
 }
 
 interface Call {
+  readonly command: string;
   readonly resolve: (result: Fields) => void;
   readonly reject: (error: Error) => void;
 }
@@ -117,7 +118,7 @@ export class GoPeers implements AsyncDisposable {
     const id = number(line, "id");
     const call = this.#calls.get(id);
     this.#calls.delete(id);
-    if ("error" in line) call?.reject(new Error(text(line, "error")));
+    if ("error" in line) call?.reject(new Error(`${call.command}: ${text(line, "error")}`));
     else call?.resolve(line);
   }
 
@@ -125,7 +126,9 @@ export class GoPeers implements AsyncDisposable {
   async call(command: string, args: object): Promise<Fields> {
     if (this.#ended) throw new Error("the Go peer has ended");
     const id = this.#next++;
-    const result = new Promise<Fields>((resolve, reject) => this.#calls.set(id, { resolve, reject }));
+    const result = new Promise<Fields>((resolve, reject) =>
+      this.#calls.set(id, { command, resolve, reject })
+    );
     const line = JSON.stringify({ id, do: command, ...args }) + "\n";
     await this.#input.write(new TextEncoder().encode(line));
     return await result;

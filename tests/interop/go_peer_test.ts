@@ -137,7 +137,8 @@ for (const muxers of [["yamux"], ["mplex", "yamux"], ["mplex"]] as const) {
     const stream = await client.open({ peerId: host.peerId, addresses }, SYNC, CHAIN);
     assert.equal((await stream.ask("height")).height, HEAD);
     await stream.pull(1, HEAD);
-    assert.match(stream.muxer, muxers[0] === "mplex" ? /mplex/ : /yamux/);
+    // Our DHT may have dialled it at the same moment: then the stream is on whichever connection the Go host chose.
+    assert.ok(muxers.some((m) => stream.muxer.includes(m)), stream.muxer);
     const mine = protocol.streams().find((s) => s.id === client.peerId);
     assert.deepEqual([mine?.direction, mine?.muxer, mine?.height], ["in", stream.muxer, HEAD]);
     assert.deepEqual(await stream.stats(), { errors: 0, busy: 0, unasked: 0 });

@@ -5,7 +5,7 @@
  * views of one document. What must stay true: names are a promise to scripts; `null` means unknown, never zero;
  * heights are numbers below 2^53, hashes and ids are texts.
  */
-import type { Diagnosis, EpochChainDocument, StageStatus } from "../sync/mod.ts";
+import type { AnchorDocument, Diagnosis, EpochChainDocument, StageStatus } from "../sync/mod.ts";
 
 export type { Diagnosis, StageStatus } from "../sync/mod.ts";
 
@@ -199,17 +199,6 @@ export interface CheckpointStatus {
   readonly old: boolean | null;
 }
 
-/** The newest block that was known beforehand: built in, or in the operator's anchor file. */
-export interface AnchorStatus {
-  /** `SHARD:NUMBER:HASH`. */
-  readonly block: string;
-  /** The day (UTC) on which it was announced, `YYYY-MM-DD`. */
-  readonly announced: string;
-  readonly ageDays: number;
-  /** Old enough to look for a newer one. */
-  readonly old: boolean;
-}
-
 /** What proves the incoming receipts of stored blocks by headers of their source shards (`[Sync] ProveBodies`). */
 export interface BodiesStatus {
   /** Blocks proven in this run. */
@@ -239,7 +228,7 @@ export interface StatusDocument {
   /** Null when everything goes back to genesis and no checkpoint was given. */
   readonly checkpoint: CheckpointStatus | null;
   /** Null when no anchor of the node's shards has a date. */
-  readonly anchor: AnchorStatus | null;
+  readonly anchor: AnchorDocument | null;
   /** Null where headers of other shards are not asked for. */
   readonly bodies: BodiesStatus | null;
   readonly streams: { readonly protocols: readonly ProtocolStatus[] };
@@ -315,7 +304,7 @@ export interface StatusParts {
   readonly diagnosis: readonly Diagnosis[];
   readonly epochChain: EpochChainStatus | undefined;
   readonly checkpoint: CheckpointStatus | undefined;
-  readonly anchor: AnchorStatus | undefined;
+  readonly anchor: AnchorDocument | undefined;
   readonly bodies: BodiesStatus | undefined;
   readonly protocols: readonly ProtocolStatus[];
   readonly requests: RequestsStatus;

@@ -5,7 +5,7 @@
  * checkpoints are held against what is stored before anything is fetched; whatever is started here is ended by `stop`.
  */
 import type { Clock, HsyncError, Logger, Meter } from "../base/mod.ts";
-import type { AnchorStatus, CheckpointStatus } from "../api/mod.ts";
+import type { CheckpointStatus } from "../api/mod.ts";
 import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { CheckpointConfig, HsyncConfig } from "../config/mod.ts";
 import {
@@ -17,6 +17,7 @@ import {
 import type { ChainStore } from "../store/mod.ts";
 import type { ChainReader, PeerSource } from "../stream/mod.ts";
 import {
+  type AnchorDocument,
   BeaconCheck,
   type BeaconCheckStatus,
   beginAtCheckpoint,
@@ -62,7 +63,7 @@ export interface TrustStatus {
   /** Undefined where no beacon chain is followed. */
   readonly epochs: { readonly epochs: EpochStatus; readonly check: BeaconCheckStatus } | undefined;
   readonly checkpoint: CheckpointStatus | undefined;
-  readonly anchor: AnchorStatus | undefined;
+  readonly anchor: AnchorDocument | undefined;
   /** `SHARD:NUMBER:HASH` of the checkpoint that the node's own chain has yet to begin at. */
   readonly awaited: string | undefined;
 }
@@ -155,7 +156,7 @@ export class EpochPart {
     });
   }
   /** The newest block known beforehand of the node's own shard and of shard 0, and its age; undefined: none has a date. */
-  anchorStatus(): AnchorStatus | undefined {
+  anchorStatus(): AnchorDocument | undefined {
     return newestAnchor(this.anchors, [this.#o.config.shard, 0], this.#o.clock.now());
   }
 

@@ -5,11 +5,18 @@
  * true: judging changes nothing; what passes by itself is no error.
  */
 import type { Clock } from "../base/mod.ts";
-import type { AnchorStatus, CheckpointStatus } from "../api/mod.ts";
+import type { CheckpointStatus } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
 import type { HostStatus } from "../p2p/mod.ts";
 import type { ProtocolSnapshot } from "../stream/mod.ts";
-import type { BeaconCheckStatus, DiagnosisCode, EpochStatus, Finding, SyncStatus } from "../sync/mod.ts";
+import type {
+  AnchorDocument,
+  BeaconCheckStatus,
+  DiagnosisCode,
+  EpochStatus,
+  Finding,
+  SyncStatus,
+} from "../sync/mod.ts";
 
 /** The epoch chain, and how the shard's own committees compare with it where they are compared. */
 export interface EpochFacts {
@@ -34,7 +41,7 @@ export interface TrustFacts {
   readonly protocols: readonly ProtocolSnapshot[];
   readonly epochs: EpochFacts | undefined;
   readonly checkpoint: CheckpointStatus | undefined;
-  readonly anchor: AnchorStatus | undefined;
+  readonly anchor: AnchorDocument | undefined;
   readonly awaited: string | undefined;
   readonly joined: boolean;
   readonly unadvertised: string | undefined;

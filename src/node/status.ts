@@ -7,7 +7,6 @@
 import { getHeapStatistics } from "node:v8";
 import { type Clock, fromHex } from "../base/mod.ts";
 import {
-  type AnchorStatus,
   type BodiesStatus,
   BUILD,
   type CheckpointStatus,
@@ -23,7 +22,13 @@ import type { LoadedConfig } from "../config/mod.ts";
 import { decodeHeader, type Header } from "../chain/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import type { ProtocolSnapshot } from "../stream/mod.ts";
-import { assuranceText, type DiagnosisLog, epochChainJson, type SyncStatus } from "../sync/mod.ts";
+import {
+  type AnchorDocument,
+  assuranceText,
+  type DiagnosisLog,
+  epochChainJson,
+  type SyncStatus,
+} from "../sync/mod.ts";
 import type { HostStatus } from "../p2p/mod.ts";
 import { type EpochFacts, epochFindings, hostFindings, LATER_CODES } from "./findings.ts";
 import { bodyWaits } from "./source_headers.ts";
@@ -55,7 +60,7 @@ export interface StatusSources {
   readonly epochs: EpochFacts | undefined;
   /** Blocks that the operator vouched for; undefined when there are none. */
   readonly checkpoint: CheckpointStatus | undefined;
-  readonly anchor: AnchorStatus | undefined;
+  readonly anchor: AnchorDocument | undefined;
   /** What proves incoming receipts; undefined where headers of other shards are not asked for. */
   readonly bodies: BodiesStatus | undefined;
   /** `SHARD:NUMBER:HASH` of the checkpoint that the chain has yet to begin at. */

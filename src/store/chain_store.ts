@@ -226,8 +226,8 @@ export class KvChainStore implements ChainStore {
     final.push(...marks.mutations(), ...sideCars(keys, parentCommitSig, blocks));
     const last = blocks.at(-1) as AppendBlock;
     const head = { number: last.number, hash: last.hash.slice() };
-    await this.#writer.commit(what, batch, final, this.#writer.next({ ...change, head, counts }));
-    this.#tables.marks.committed(marks);
+    const next = this.#writer.next({ ...change, head, counts });
+    await this.#writer.commit(what, batch, final, next, () => this.#tables.marks.committed(marks));
     await this.#afterwards(() => this.#parts.staging.clear(Infinity, last.number));
   }
 
@@ -276,8 +276,8 @@ export class KvChainStore implements ChainStore {
       }
       const pages = marks.mutations();
       if (pages.length === 0) return;
-      await this.#writer.commit(what, this.#writer.batch(what), pages, this.#writer.next({}));
-      this.#tables.marks.committed(marks);
+      const publish = () => this.#tables.marks.committed(marks);
+      await this.#writer.commit(what, this.#writer.batch(what), pages, this.#writer.next({}), publish);
     });
   }
 
@@ -304,8 +304,13 @@ export class KvChainStore implements ChainStore {
         counts,
         checkpoints: merged(this.#state.checkpoints, checkpoints),
       });
-      await this.#writer.commit(what, this.#writer.batch(what), final, next);
-      this.#tables.invalidate();
+      await this.#writer.commit(
+        what,
+        this.#writer.batch(what),
+        final,
+        next,
+        () => this.#tables.invalidate(),
+      );
       if (number < old) {
         await this.#afterwards(() => this.#writer.removeAbove(what, number));
         await this.#afterwards(() => staging.clear(number));

@@ -48,7 +48,7 @@ export async function raiseMarks(
       });
       number = end + 1;
     }
-    await writer.commit(what, writer.batch(what), marks.mutations(), writer.next({ counts }));
-    tables.marks.committed(marks);
+    const publish = () => tables.marks.committed(marks);
+    await writer.commit(what, writer.batch(what), marks.mutations(), writer.next({ counts }), publish);
   }
 }

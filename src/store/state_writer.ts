@@ -88,12 +88,15 @@ export class StateWriter {
   /**
    * The commit that makes a step visible, with `final` in it. @throws {HsyncError} STORE_WRITE_FAILED,
    * STORE_DISK_LOW, STORE_LEASE_LOST: nothing became visible, or nobody can tell yet (the next write finds out).
+   * @param publish brings cached rows up to date. It runs in the same turn as the new state is shown: a reader that
+   * came between the two would see the new head with the marks of the old one.
    */
   async commit(
     what: string,
     batch: WriteBatch,
     final: readonly KvMutation[],
     next: ChainState,
+    publish: () => void = () => {},
   ): Promise<void> {
     const { clock, meter, keys } = this.#parts;
     const since = clock.monotonic();
@@ -113,6 +116,7 @@ export class StateWriter {
     }
     if (stamp === undefined) throw leaseLost(what);
     meter.observe("hmy_store_commit_seconds", {}, (clock.monotonic() - since) / 1000);
+    publish();
     this.#become(next, stamp);
   }
 

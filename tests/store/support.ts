@@ -110,6 +110,8 @@ export class TestKv implements Kv {
   lists = 0;
   /** Called before a commit, with its number from 1; what it says happens to the commit. */
   onCommit: (nth: number) => "pass" | "fail" | "fail-after" | "hang" | "hang-after" = () => "pass";
+  /** Called when a commit is done, before the store hears of it. */
+  onCommitted: () => void = () => {};
   /** Ends commits that hang. */
   #hung: Array<() => void> = [];
 
@@ -130,6 +132,7 @@ export class TestKv implements Kv {
       await new Promise<void>((resolve) => this.#hung.push(resolve));
     }
     const stamp = await this.inner.commit(checks, mutations);
+    this.onCommitted();
     if (fate === "fail-after") throw new Error("injected: the answer was lost");
     if (fate === "hang-after") await new Promise<void>((resolve) => this.#hung.push(resolve));
     return stamp;

@@ -10,6 +10,7 @@ import {
   asHsyncError,
   type Cancel,
   type Clock,
+  equalBytes,
   isAbort,
   type Logger,
   type Meter,
@@ -211,9 +212,10 @@ export class BodyProver {
     const since = clock.now();
     for (const number of numbers) await this.#takeUp(number, { rounds: 0, since });
     const last = next - 1;
-    const hash = last < from ? undefined : await store.hashAt(last);
-    // Undefined: the chain was unwound under us.
-    if (hash === undefined) return last >= from;
+    if (last < from) return false;
+    const [hash, top] = await Promise.all([store.hashAt(last), store.hashAt(head.number)]);
+    // The chain was unwound under us, and perhaps grew anew: what was seen is no longer what is stored.
+    if (hash === undefined || top === undefined || !equalBytes(top, head.hash)) return true;
     this.#backlog.looked({ number: last, hash });
     this.#changed ||= numbers.length > 0 || next - from > MAX_OPEN;
     return next <= head.number;

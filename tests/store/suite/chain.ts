@@ -213,6 +213,42 @@ export const chainCases: Case[] = [
     },
   },
   {
+    name: "whoever sees the new head sees its marks, whenever it looks",
+    run: (place) =>
+      using(place.open(), async (store) => {
+        const blocks = chainFrom(GENESIS, 6, { seed: 14 })
+          .map((b) => ({ ...b, assurance: "signed" as const, body: "unproven" as const }));
+        await store.append(blocks.slice(0, 2));
+        const seen = new Set<number>();
+        const wrong: string[] = [];
+        const looks: Promise<void>[] = [];
+        const look = async (turn: number) => {
+          const { number } = store.head();
+          const { numbers } = await store.unprovenBodies(number, 1);
+          seen.add(number);
+          if (numbers[0] !== number) wrong.push(`turn ${turn}, head ${number}: ${numbers}`);
+        };
+        const watch = async () => {
+          // Every turn between the commit and the end of the call, and some more.
+          for (let turn = 0; turn < 60; turn++) {
+            looks.push(look(turn));
+            await Promise.resolve();
+          }
+        };
+        place.kv().onCommitted = () => looks.push(watch());
+        await store.append(blocks.slice(2, 5));
+        await store.unwindTo(3);
+        await store.append(
+          chainFrom(blocks[2] ?? GENESIS, 2, { seed: 14, branch: 1 })
+            .map((b) => ({ ...b, body: "unproven" as const })),
+        );
+        place.kv().onCommitted = () => {};
+        await Promise.all(looks);
+        assert.deepEqual([...seen].sort(), [2, 3, 5]);
+        assert.deepEqual(wrong, []);
+      }),
+  },
+  {
     name: "assurance rises and never falls, and its lowest level is known",
     run: async (place) => {
       const blocks = chainFrom(GENESIS, 4_200, { seed: 10, headerSize: 160, bodySize: () => 1 });

@@ -106,18 +106,32 @@ function built(epochs: number, epochLength = 6): {
   return { network, beacon: chain(0).blocks, shard: shard.builder, blocks: shard.blocks };
 }
 
+/**
+ * Blocks of shard 1 in which the committee of `epoch` goes on by itself: higher, newer, and perfectly signed.
+ *
+ * @param above how far above the end of `blocks`.
+ */
+function ruledOn(
+  network: TestNetwork,
+  blocks: readonly DeliveredBlock[],
+  epoch: number,
+  above: number,
+): { readonly forged: DeliveredBlock[]; readonly last: DeliveredBlock } {
+  const rogue = ChainBuilder.start(network, { shardId: 1 });
+  while (rogue.head.block.header.epoch < epoch) rogue.next();
+  const forged = blocks.slice(0, rogue.head.number + 1);
+  while (forged.length < blocks.length + above) {
+    forged.push(delivered(rogue.next({ header: { shardState: new Uint8Array(0), epoch } })));
+  }
+  const last = blockOf(forged, forged.length - 1);
+  assert.equal(last.block.header.epoch, epoch);
+  return { forged, last };
+}
+
 Deno.test("a committee that has served its time cannot sign itself a new head", async () => {
   const { network, beacon: beaconBlocks, blocks } = built(6);
   const { params } = network;
-  // The committee of epoch 3 goes on by itself: higher, newer, and perfectly signed.
-  const rogue = ChainBuilder.start(network, { shardId: 1 });
-  while (rogue.head.block.header.epoch < 3) rogue.next();
-  const forged = blocks.slice(0, rogue.head.number + 1);
-  while (forged.length < blocks.length + 20) {
-    forged.push(delivered(rogue.next({ header: { shardState: new Uint8Array(0), epoch: 3 } })));
-  }
-  const last = blockOf(forged, forged.length - 1);
-  assert.equal(last.block.header.epoch, 3);
+  const { forged, last } = ruledOn(network, blocks, 3, 20);
   const rig = await LightRig.start({ shardId: 1, params, at: last });
   rig.beacon.add("b", fullNode(beaconBlocks));
   await rig.until(() => rig.chain.epoch === 6);
@@ -130,6 +144,85 @@ Deno.test("a committee that has served its time cannot sign itself a new head", 
   assert.equal(rig.light.head?.number, blocks.length - 1);
   await rig.stop();
   assert.ok(rig.shard.has("honest"));
+});
+
+Deno.test("a head of a committee that has served its time goes when the epoch chain learns of it, for good", async () => {
+  const { network, beacon: beaconBlocks, blocks } = built(6);
+  const { params } = network;
+  const { schedule } = params;
+  const { forged, last } = ruledOn(network, blocks, 3, 20);
+  const records = new MemoryRecords();
+  const rig = await LightRig.start({ shardId: 1, params, records, at: last });
+  // Whoever is asked first hides that epochs have ended since.
+  rig.beacon.add("low", fullNode(beaconBlocks, () => schedule.lastBlock(2) + 2));
+  rig.shard.add("rogue", fullNode(forged));
+  await rig.untilHead(last.block.number);
+  assert.equal(rig.light.head?.epoch, 3);
+  for (const id of ["a", "b", "c"]) {
+    rig.beacon.add(id, fullNode(beaconBlocks));
+    rig.shard.add(id, fullNode(blocks));
+  }
+  await rig.until(() => rig.chain.epoch === 6);
+  assert.notEqual(rig.light.status().state, "synced", "not even for a moment");
+  await rig.until(() => rig.light.status().state === "synced");
+  const json = lightStatusJson(rig.light.status());
+  await rig.stop();
+  assert.equal(json.head?.number, blocks.length - 1);
+  assert.equal(json.head?.hash, to0x(blockOf(blocks, blocks.length - 1).block.hash));
+  assert.equal(rig.seen("synced").at(-1)?.head.number, blocks.length - 1);
+
+  const again = await LightRig.start({ shardId: 1, params, records, at: last });
+  await again.clock.advance(100);
+  assert.equal(again.light.head?.number, blocks.length - 1);
+  await again.stop();
+});
+
+Deno.test("a stored head whose committee is too old or unknown is no head", async () => {
+  const { network, beacon: beaconBlocks, blocks } = built(4);
+  const { params } = network;
+  const { schedule } = params;
+  const old = new MemoryRecords();
+  const first = await LightRig.start({ shardId: 1, params, records: old, at: blockOf(blocks, 13) });
+  first.beacon.add("b", fullNode(beaconBlocks, () => 13));
+  first.shard.add("s", fullNode(blocks, () => 13));
+  await first.untilHead(13);
+  await first.stop();
+  const head = await old.record("light/head");
+  assert.ok(head !== undefined);
+  // Epochs went on while nobody looked; and a store without the epochs that the head rests on.
+  const ahead = new MemoryRecords();
+  const follower = await LightRig.start({ shardId: 1, params, records: ahead, at: blockOf(blocks, 23) });
+  follower.beacon.add("b", fullNode(beaconBlocks, () => schedule.lastBlock(3) + 1));
+  await follower.until(() => follower.chain.epoch === 4);
+  await follower.stop();
+  await ahead.putRecord("light/head", head);
+  const empty = new MemoryRecords();
+  await empty.putRecord("light/head", head);
+  for (const records of [ahead, empty]) {
+    const rig = await LightRig.start({ shardId: 1, params, records, at: blockOf(blocks, 23) });
+    await rig.clock.advance(100);
+    assert.equal(rig.light.head, undefined);
+    await rig.stop();
+    assert.equal(await records.record("light/head"), undefined);
+  }
+});
+
+Deno.test("a head far above what peers name is not taken for the end of the chain", async () => {
+  const { network, beacon: beaconBlocks, blocks } = built(4);
+  const { params } = network;
+  // The committee that has just been relieved: its headers still count, so that a slow shard has a head.
+  const { forged, last } = ruledOn(network, blocks, 3, 60);
+  const rig = await LightRig.start({ shardId: 1, params, at: last });
+  rig.beacon.add("b", fullNode(beaconBlocks));
+  rig.shard.add("rogue", fullNode(forged));
+  for (const id of ["a", "b", "c"]) rig.shard.add(id, fullNode(blocks));
+  await rig.untilHead(last.block.number);
+  await rig.clock.advance(30_000);
+  const json = lightStatusJson(rig.light.status());
+  await rig.stop();
+  assert.equal(json.state, "seeking");
+  assert.match(json.waiting?.what ?? "", /above what most peers name/);
+  assert.deepEqual(rig.seen("synced"), []);
 });
 
 Deno.test("on the beacon chain the schedule gives an old committee away at once", async () => {

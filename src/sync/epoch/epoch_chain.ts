@@ -152,6 +152,10 @@ export class EpochChain {
   at(epoch: number): EpochPoint | undefined {
     return epoch < this.#first ? undefined : this.#pointOf(epoch);
   }
+  /** Whether the committees of an epoch are known: those of genesis, or out of a block that is stored. */
+  knows(epoch: number): boolean {
+    return epoch === 0 || this.at(epoch - 1) !== undefined;
+  }
   epochOfHash(hash: Uint8Array): number | undefined {
     return this.#epochs.get(toHex(hash));
   }

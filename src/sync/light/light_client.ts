@@ -3,7 +3,7 @@
  *
  * Why it exists: "what is the head, and who says so?" needs one certificate per epoch and one for the head. What must stay true: a
  * head is announced only after its certificate verified under a committee that the beacon chain elected; it never moves
- * backwards; whoever sent a bad certificate is blamed alone, whoever claims a height and cannot show it is disbelieved for a
+ * backwards, and goes when the beacon chain has left its committee behind; whoever sent a bad certificate is blamed alone, whoever claims a height and cannot show it is disbelieved for a
  * while; two certified headers that exclude each other stop it.
  */
 import {
@@ -38,18 +38,17 @@ import type { Checkpoint } from "../checkpoint.ts";
 import type { EpochFollower } from "../epoch/epoch_follower.ts";
 import type { RecordTable } from "../epoch/record_store.ts";
 import { Heights } from "../heights.ts";
-import { type CertifiedHead, certifiedHead, decodeHead, encodeHead } from "./certified_head.ts";
+import { type CertifiedHead, certifiedHead } from "./certified_head.ts";
 import { HeadJudge } from "./head_judge.ts";
+import { HeadRecord } from "./head_record.ts";
 import type { LightRefusal, LightState, LightStatus } from "./light_status.ts";
+import { whyNotSynced } from "./synced.ts";
 
-const RECORD = "light/head";
 /** About the network's block time, ms. */
 const POLL_MS = 2_000;
 const ASK_TIMEOUT_MS = 10_000;
 /** Peers that are asked for their newest block at once. */
 const WIDTH = 4;
-/** A target counts as named just now up to this age, ms. */
-const TARGET_FRESH_MS = 10_000;
 const MAX_BACKOFF_MS = 30_000;
 
 export interface LightClientOptions {
@@ -95,6 +94,7 @@ export class LightClient {
   readonly #heights: Heights;
   readonly #probe: AnchorProbe;
   readonly #judge: HeadJudge;
+  readonly #record: HeadRecord;
   /** Peers that did not give their newest block: those are asked for the one before, which has its certificate above it. */
   readonly #shy = new LruMap<string, true>(512);
   #head: CertifiedHead | undefined;
@@ -115,6 +115,7 @@ export class LightClient {
     this.#heights = new Heights({ peers, clock, logger, minPeers: 2, stopAt: undefined });
     this.#probe = new AnchorProbe(peers, anchors, shardId);
     this.#judge = new HeadJudge(options);
+    this.#record = new HeadRecord({ ...options, chain: options.epochs.chain, logger });
     this.#events.onError = (error) => logger.error("a listener of light mode failed", { error });
   }
 
@@ -151,7 +152,7 @@ export class LightClient {
     ];
     try {
       this.#heights.start();
-      await this.#load();
+      this.#head = await this.#record.load();
       epochs.start();
       while (!signal.aborted && this.#failed === undefined) {
         let wait = pollMs;
@@ -170,20 +171,6 @@ export class LightClient {
       for (const cancel of this.#cancels.splice(0)) cancel();
       await Promise.all([epochs.stop(), this.#heights.stop()]);
     }
-  }
-
-  async #load(): Promise<void> {
-    const { records, shardId, anchors, params, logger } = this.#o;
-    const bytes = await records.record(RECORD);
-    const head = bytes === undefined ? undefined : decodeHead(bytes);
-    if (head === undefined || head.shardId !== shardId) return;
-    const { kind } = anchors.verdict(shardId, head.number, head.hash);
-    const misplaced = shardId === 0 && params.schedule.epochOf(head.number) !== head.epoch;
-    if (kind === "bad" || kind === "conflict" || misplaced) {
-      logger.warn("the stored head does not belong to this chain and is dropped", { number: head.number });
-      return;
-    }
-    this.#head = head;
   }
 
   /** What follows from an error that no peer is to blame for. @returns ms to wait. */
@@ -210,6 +197,7 @@ export class LightClient {
   /** Asks for heights, and for the block of whoever claims a greater one than ours. */
   async #turn(signal: AbortSignal): Promise<void> {
     const { peers, epochs, shardId, pollMs = POLL_MS } = this.#o;
+    await this.#dropOutdated();
     await this.#adoptEpochEnd();
     if (peers.streams().length === 0) {
       this.#waits(`a stream of shard ${shardId}`);
@@ -227,10 +215,22 @@ export class LightClient {
     for (let i = 0; i < claims.length; i += WIDTH) {
       if (await this.#seek(claims.slice(i, i + WIDTH), signal)) break;
     }
-    if (this.#head === undefined) {
-      this.#waits(epochs.status().waiting?.what ?? "a header that can be certified");
-    } else this.#waiting = undefined;
+    const why = this.#whyNotSynced();
+    if (why === undefined) this.#waiting = undefined;
+    else this.#waits(this.#head === undefined ? epochs.status().waiting?.what ?? why : why);
     this.#announce();
+  }
+
+  /** The beacon chain may have come further since the head was certified: its committee may be of the past now. */
+  async #dropOutdated(): Promise<void> {
+    const head = this.#head;
+    const why = head === undefined ? undefined : this.#record.outdated(head);
+    if (head === undefined || why === undefined) return;
+    this.#head = undefined;
+    this.#shown = undefined;
+    this.#syncedAt = undefined;
+    await this.#record.drop(head, why);
+    this.#events.emit({ type: "progress" });
   }
 
   /** Those who claim more than we have, highest first. */
@@ -321,7 +321,7 @@ export class LightClient {
     this.#head = head;
     this.#shown = shown;
     if (this.#refused !== undefined && this.#refused.number <= head.number) this.#refused = undefined;
-    await this.#o.records.putRecord(RECORD, encodeHead(head));
+    await this.#record.save(head);
     this.#events.emit({ type: "head", head });
     return true;
   }
@@ -358,17 +358,19 @@ export class LightClient {
     await this.#take({ header, head: certifiedHead(header, certificate, committee, tally), from: undefined });
   }
 
-  #isSynced(): boolean {
-    const target = this.#heights.estimate();
-    const { caughtUp } = this.#o.epochs.status();
-    // The newest block may have no certificate yet; its parent's is in its header.
-    return this.#head !== undefined && caughtUp && target !== undefined &&
-      this.#head.number >= target.height - 1 &&
-      this.#o.clock.now() - target.asOf <= TARGET_FRESH_MS;
+  #whyNotSynced(): string | undefined {
+    const head = this.#head;
+    return whyNotSynced({
+      head,
+      outdated: head === undefined ? undefined : this.#record.outdated(head),
+      caughtUp: this.#o.epochs.status().caughtUp,
+      target: this.#heights.estimate(),
+      now: this.#o.clock.now(),
+    });
   }
   #announce(): void {
     const head = this.#head;
-    if (head === undefined || this.#syncedAt === head.number || !this.#isSynced()) return;
+    if (head === undefined || this.#syncedAt === head.number || this.#whyNotSynced() !== undefined) return;
     this.#syncedAt = head.number;
     this.#events.emit({ type: "synced", head });
   }
@@ -378,7 +380,7 @@ export class LightClient {
     if (this.#failed !== undefined) return "failed";
     if (peers.streams().length === 0) return "waitingForStreams";
     if (!epochs.status().caughtUp) return "epochs";
-    return this.#isSynced() ? "synced" : "seeking";
+    return this.#whyNotSynced() === undefined ? "synced" : "seeking";
   }
   status(): LightStatus {
     const { params, shardId, peers, epochs, checkpoint, clock } = this.#o;

@@ -40,6 +40,11 @@ function refused(header: Header, code: string, why: string, fault: "DATA" | "NON
   };
 }
 
+/** A shard may still be in the epoch that the beacon chain has just left, and in no older one. */
+export function hasServedItsTime(epoch: number, beaconEpoch: number): boolean {
+  return epoch < beaconEpoch - 1;
+}
+
 /** Says what a header is worth before its certificate is looked at. */
 export function judgeLightHeader(header: Header, context: LightContext): LightVerdict {
   const { params, shardId, anchors, beaconEpoch, now } = context;
@@ -60,8 +65,7 @@ export function judgeLightHeader(header: Header, context: LightContext): LightVe
   if (ahead > BigInt(FUTURE_SLACK_SECONDS)) {
     return refused(header, "LIGHT_FUTURE", `it is ${ahead} s ahead of this machine's clock`, "NONE");
   }
-  // A shard may still be in the epoch that the beacon chain has just left, and in no older one.
-  if (header.epoch < beaconEpoch - 1) {
+  if (hasServedItsTime(header.epoch, beaconEpoch)) {
     const why = `its epoch is ${header.epoch}, the beacon chain is in epoch ${beaconEpoch}: ` +
       "that committee has served its time";
     return refused(header, "LIGHT_OLD_COMMITTEE", why, "NONE");

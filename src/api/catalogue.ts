@@ -214,9 +214,9 @@ const COMPATIBLE: readonly Row[] = [
     "counter",
     "hmy_stream_recoverable_errors_total",
     { error_type: ERROR },
-    "stream errors that were survived",
+    "errors that a stream may survive",
   ],
-  ["counter", "hmy_stream_critical_errors_total", { error_type: ERROR }, "stream errors that were not"],
+  ["counter", "hmy_stream_critical_errors_total", { error_type: ERROR }, "errors that no stream survives"],
   [
     "counter",
     "hmy_stream_streams_closed_by_recoverable_errors_total",

@@ -126,8 +126,14 @@ function noteOf({ waiting, diagnosis }: StatusDocument["sync"]): string | undefi
 
 /** Sets the gauges that repeat the status before every scrape. */
 export function reportStatus(metrics: Metrics, status: () => StatusDocument): Cancel {
+  let introduced = false;
   return metrics.onScrape(() => {
     const doc = status();
+    if (!introduced && doc.node.peerId !== "") {
+      introduced = true;
+      metrics.inc("hmy_node_metadata", { key: "version", value: doc.node.version });
+      metrics.inc("hmy_node_metadata", { key: "peerid", value: doc.node.peerId });
+    }
     const { sync } = doc;
     const ShardID = String(doc.node.shard);
     const labels = { ShardID, chain: "shard" };

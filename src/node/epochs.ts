@@ -167,7 +167,7 @@ export class EpochPart {
 
   /** A follower over these streams, not started. */
   makeFollower(peers: PeerSource): EpochFollower {
-    const { certificates, clock, logger, meter } = this.#o;
+    const { certificates, clock, config, logger, meter } = this.#o;
     const { beacon } = this.checkpoints;
     this.#followed = true;
     this.#warnIfOld();
@@ -179,6 +179,7 @@ export class EpochPart {
       clock,
       logger,
       meter,
+      helps: config.shard !== 0,
       ...(beacon === undefined ? {} : { checkpoint: beacon }),
     });
     follower.on((event) => {

@@ -80,6 +80,10 @@ export class DiscoveryCore {
   isTrusted(peer: string): boolean {
     return this.#trusted.has(peer);
   }
+  /** Peer ids of the trusted. */
+  trusted(): IterableIterator<string> {
+    return this.#trusted.keys();
+  }
   get trustedCount(): number {
     return this.#trusted.size;
   }
@@ -254,7 +258,8 @@ export class DiscoveryCore {
     if (setup === undefined) return;
     this.#setups.delete(peer);
     const ok = failed === undefined;
-    out.push({ type: "setup", ms: now - setup.startedAt, ok, origin: setup.origin });
+    const trusted = this.isTrusted(peer);
+    out.push({ type: "setup", ms: now - setup.startedAt, ok, origin: setup.origin, trusted });
     if (ok) {
       this.#lastConnected++;
       this.#dialCooldown.delete(peer);

@@ -182,6 +182,34 @@ export interface Offence {
   readonly text: string;
 }
 
+/** What a removal reason is called among errors: an offence that came from above names only its reason. */
+const ERROR_OF: Readonly<Record<RemovalReason, ErrorLabel>> = {
+  read_failed: "stream_closed",
+  write_failed: "write_failed",
+  handle_request_failed: "other",
+  too_many_failures: "timeout",
+  nil_hashes: "bad_response",
+  extra_hashes: "bad_response",
+  zero_hashes: "zero_hash",
+  block_number_failed: "bad_response",
+  empty_blocks: "empty_response",
+  unexpected_blocks: "bad_response",
+  invalid_blocks: "bad_body",
+  sanity_check: "other",
+  peer_closed: "stream_closed",
+  protocol_mismatch: "other",
+  rate_violation: "rate_limited",
+  over_capacity: "other",
+  shutdown: "canceled",
+  other: "other",
+};
+
+/** The `error_type` of an offence: total, from the closed list. */
+export function errorOf({ fault, reason }: Offence): ErrorLabel {
+  // What could be read but not understood is no end of the stream.
+  return reason === "read_failed" && fault === "PROTOCOL" ? "decode" : ERROR_OF[reason];
+}
+
 /** An offence by its row of the table. */
 export function offence(failure: FailureName, text: string): Offence {
   const { fault, reason } = FAILURES[failure];

@@ -318,9 +318,12 @@ export class ManagerCore {
     stream.capacity.timedOut();
     const count = this.book.addFailures(peer, by, now);
     out.push({ type: "failures", peer, count });
-    if (count >= MAX_FAILURES && !this.discovery.isTrusted(peer)) {
+    const tooMany = count >= MAX_FAILURES && !this.discovery.isTrusted(peer);
+    const tooManyInARow = stream.timeoutsInARow >= TIMEOUTS_IN_A_ROW;
+    out.push({ type: "recoverable", offence: why, ended: tooMany || tooManyInARow });
+    if (tooMany) {
       this.#banish(stream, { ...why, reason: "too_many_failures" }, now, out);
-    } else if (stream.timeoutsInARow >= TIMEOUTS_IN_A_ROW) {
+    } else if (tooManyInARow) {
       this.#drop(stream, { ...why, reason: "read_failed" }, now, out);
     }
   }

@@ -119,6 +119,7 @@ export type ManagerEffect =
     readonly ms: number;
     readonly ok: boolean;
     readonly origin: PeerOrigin;
+    readonly trusted: boolean;
   }
   | { readonly type: "added"; readonly peer: string; readonly instance: number }
   | {
@@ -132,5 +133,7 @@ export type ManagerEffect =
   }
   | { readonly type: "height"; readonly peer: string; readonly height: number }
   | { readonly type: "criticalError"; readonly peer: string; readonly offence: Offence }
+  /** A failure that a stream may survive; `ended`: it was one too many. */
+  | { readonly type: "recoverable"; readonly offence: Offence; readonly ended: boolean }
   /** Most streams were lost at once: our own outage (§ appendix B). */
   | { readonly type: "outage"; readonly lost: number };

@@ -40,6 +40,14 @@ export const METRIC = {
   serverHandle: "hmy_stream_server_handle_seconds",
   peerHeightMax: "hmy_stream_peer_height_max",
   peerHeightMedian: "hmy_stream_peer_height_median",
+  trustedStreams: "hmy_stream_num_trusted_peer_streams",
+  reservedTrustedStreams: "hmy_stream_num_reserved_trusted_peer_streams",
+  trustedAdded: "hmy_stream_trusted_peer_streams_added_total",
+  trustedAttempts: "hmy_stream_trusted_peer_setup_attempts_total",
+  trustedFailures: "hmy_stream_trusted_peer_connect_failures_total",
+  recoverableErrors: "hmy_stream_recoverable_errors_total",
+  fatalErrors: "hmy_stream_critical_errors_total",
+  endedByRecoverable: "hmy_stream_streams_closed_by_recoverable_errors_total",
 } as const;
 
 /** `request_type` of the server's counter: the last four kinds carry the suffix `Request` there. */
@@ -126,6 +134,15 @@ export class StreamMeter {
   removal(reason: RemovalReason, critical: boolean): void {
     this.meter.inc(METRIC.removalReasons, { reason, critical: String(critical) });
   }
+  /** A failure that a stream may survive; `ended`: this one was too many. */
+  recoverable(error: ErrorLabel, ended: boolean): void {
+    this.meter.inc(METRIC.recoverableErrors, { error_type: error });
+    if (ended) this.meter.inc(METRIC.endedByRecoverable);
+  }
+  /** An error that no stream survives. */
+  fatal(error: ErrorLabel): void {
+    this.meter.inc(METRIC.fatalErrors, { error_type: error });
+  }
   required(kind: "soft" | "hard" | "high", value: number): void {
     this.meter.set(METRIC.requiredStreams, { topic: this.topic, kind }, value);
   }
@@ -140,6 +157,8 @@ export class StreamMeter {
       METRIC.waitingRequests,
       METRIC.pendingRequests,
       METRIC.cooldownStreams,
+      METRIC.trustedStreams,
+      METRIC.reservedTrustedStreams,
     ];
     for (const name of gauges) this.gauge(name, 0);
     const counters = [
@@ -148,6 +167,9 @@ export class StreamMeter {
       METRIC.criticalErrors,
       METRIC.discover,
       METRIC.discoverPeers,
+      METRIC.trustedAdded,
+      METRIC.trustedAttempts,
+      METRIC.trustedFailures,
     ];
     for (const name of counters) this.count(name, 0);
     for (const type of REQUEST_TYPES) {

@@ -10,7 +10,7 @@ import { type Cancel, Emitter, isCritical } from "../base/mod.ts";
 import type { P2PStream, PeerEvent } from "../p2p/mod.ts";
 import { BookKeeper } from "./book_keeper.ts";
 import { KEEP_ALIVE_MS, STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
-import { type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
+import { errorOf, type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
 import { ManagerCore } from "./manager_core.ts";
 import type { ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import type { ManagerOptions } from "./manager_parts.ts";
@@ -232,6 +232,9 @@ export class StreamManager implements StreamOwner {
     const { meter } = this.#o.serving;
     meter.gauge(METRIC.numStreams, this.core.streams.activeCount);
     meter.gauge(METRIC.numReservedStreams, this.core.streams.reservedCount);
+    const trusted = this.core.streams.countOf(this.core.discovery.trusted());
+    meter.gauge(METRIC.trustedStreams, trusted.active);
+    meter.gauge(METRIC.reservedTrustedStreams, trusted.reserved);
   }
 
   #effect(effect: ManagerEffect): void {
@@ -259,15 +262,18 @@ export class StreamManager implements StreamOwner {
       case "unprotect":
         return host.unprotect(effect.peer, PROTECT_TAG);
       case "dial":
+        if (this.core.discovery.isTrusted(effect.peer.peerId)) meter.count(METRIC.trustedAttempts);
         return this.#task(this.#seeker.dial(effect.peer));
       case "discover":
         return this.#task(this.#seeker.discover(effect.trigger));
       case "setup":
         meter.setup(effect.ms);
         if (effect.ok) meter.count(METRIC.discoverPeers);
+        else if (effect.trusted) meter.count(METRIC.trustedFailures);
         return;
       case "added":
         meter.count(METRIC.addedStreams);
+        if (this.core.discovery.isTrusted(effect.peer)) meter.count(METRIC.trustedAdded);
         logger.info("stream added", { peer: effect.peer, active: this.core.streams.activeCount });
         return this.events.emit({ type: "added", id: effect.peer, instance: effect.instance });
       case "removed":
@@ -276,8 +282,12 @@ export class StreamManager implements StreamOwner {
         return this.events.emit({ type: "height", id: effect.peer, height: effect.height });
       case "criticalError":
         meter.count(METRIC.criticalErrors);
+        // Too many small failures make a removal critical, not an error.
+        if (isCritical(effect.offence.fault)) meter.fatal(errorOf(effect.offence));
         logger.warn("critical error of a peer", { peer: effect.peer, ...effect.offence });
         return;
+      case "recoverable":
+        return meter.recoverable(errorOf(effect.offence), effect.ended);
       case "outage":
         return logger.warn(
           "most streams were lost at once: treated as our own outage, nobody is cooled down",

@@ -73,6 +73,15 @@ export class StreamSet {
   isActive(stream: CoreStream): boolean {
     return this.#active.get(stream.peer) === stream;
   }
+  /** How many of these peers have a place. */
+  countOf(peers: Iterable<string>): { readonly active: number; readonly reserved: number } {
+    let active = 0, reserved = 0;
+    for (const peer of peers) {
+      if (this.#active.has(peer)) active++;
+      else if (this.#reserved.has(peer)) reserved++;
+    }
+    return { active, reserved };
+  }
   /** Streams of a peer that are not on their way out. */
   ofPeer(peer: string): CoreStream[] {
     const out: CoreStream[] = [];

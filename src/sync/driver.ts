@@ -230,6 +230,7 @@ export class SyncDriver {
     this.options.meter.set("hmy_sync_degraded", { ShardID: this.#shard }, decision.degraded ? 1 : 0);
     if (decision.state !== previous.state) {
       const why = whyText(this.options, decision, this.#heights.target(), this.#cycles > 0);
+      this.#outcomes.entered(decision.state);
       this.#watch.changed(previous.state, decision.state, why);
       this.#events.emit({ type: "state", state: decision.state, previous: previous.state, why });
     }

@@ -61,6 +61,14 @@ export interface Decision {
   readonly degraded: boolean;
 }
 
+/**
+ * Whether a node in `state` counts as in sync: it has been `before`, and merely takes the next blocks, or it has
+ * nothing left to take.
+ */
+export function inSync(before: boolean, state: DriverState): boolean {
+  return state === "Synced" || (before && (state === "ShortRange" || state === "Finished"));
+}
+
 /** The state that fits the facts. */
 export function decide(facts: DriverFacts): Decision {
   const { streams, wanted, head, target, stopAt } = facts;

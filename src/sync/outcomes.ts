@@ -6,6 +6,7 @@
  */
 import type { Logger, Meter } from "../base/mod.ts";
 import type { PeerSource } from "../stream/mod.ts";
+import { type DriverState, inSync } from "./driver_state.ts";
 import type { Cycle } from "./stage.ts";
 import type { SyncEvent } from "./status.ts";
 import type { Troubles } from "./troubles.ts";
@@ -30,6 +31,14 @@ export interface OutcomeParts {
 export class Outcomes {
   constructor(private readonly parts: OutcomeParts) {}
 
+  /** The driver has changed its state: counted where that ends or begins being in sync. */
+  entered(state: DriverState): void {
+    const now = inSync(this.#inSync, state);
+    if (now === this.#inSync) return;
+    this.#inSync = now;
+    this.parts.meter.inc("hmy_consensus_sync", { consensus: now ? "in_sync" : "out_of_sync" });
+  }
+  #inSync = false;
   /** @param blocks how many more the store has. */
   committed(blocks: number, range: Cycle["range"]): void {
     const { store, meter, logger, troubles, shard, verbose, emit } = this.parts;

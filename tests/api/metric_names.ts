@@ -25,3 +25,30 @@ export async function readMetricNames(): Promise<Set<string>> {
   }
   return names;
 }
+
+/**
+ * The names of the catalogue's metrics that something in `src/` feeds. Beginning a series at zero is no feeding.
+ *
+ * @param names those to look for.
+ */
+export async function readFedNames(names: readonly string[]): Promise<Set<string>> {
+  const files: URL[] = [];
+  await walk(new URL("../../src/", import.meta.url), files);
+  const keys = new Map<string, string>();
+  let text = "";
+  for (const file of files) {
+    if (!file.pathname.endsWith(".ts") || file.pathname.endsWith("/api/catalogue.ts")) continue;
+    let source = await Deno.readTextFile(file);
+    if (file.pathname.endsWith("/stream/meters.ts")) {
+      // Here names have keys, and the last method begins the series.
+      const table = /export const METRIC = \{[^}]*\} as const;/.exec(source)?.[0] ?? "";
+      for (const m of table.matchAll(/(\w+): "(\w+)"/g)) keys.set(m[2] as string, `METRIC.${m[1]}`);
+      source = source.replace(table, "").replace(/\n {2}#zero\(\)[\s\S]*/, "");
+    }
+    text += source;
+  }
+  return new Set(names.filter((name) => {
+    const key = keys.get(name);
+    return text.includes(`"${name}"`) || (key !== undefined && new RegExp(`${key}\\b`).test(text));
+  }));
+}

@@ -1,7 +1,7 @@
 /** The metrics are the guide's, letter for letter, from the first scrape on. */
 import assert from "node:assert/strict";
 import { CATALOGUE, GUIDE_METRICS, Metrics, reportProcess } from "../../src/api/mod.ts";
-import { readMetricNames } from "./metric_names.ts";
+import { readFedNames, readMetricNames } from "./metric_names.ts";
 import { metrics, TOPIC } from "./support.ts";
 
 const S8 = [0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56];
@@ -213,4 +213,10 @@ Deno.test("every metric name that the sources use is in the catalogue", async ()
   const used = await readMetricNames();
   assert.ok(used.size >= 34, `only ${used.size} names found`);
   assert.deepEqual([...used].filter((n) => !known.has(n)), []);
+});
+
+Deno.test("every metric of the catalogue is fed by something: a zero that nobody counts is a lie", async () => {
+  const names = CATALOGUE.map((s) => s.name);
+  const fed = await readFedNames(names);
+  assert.deepEqual(names.filter((n) => !fed.has(n)), []);
 });

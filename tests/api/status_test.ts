@@ -231,3 +231,16 @@ Deno.test("thresholds and the next discovery run are gauges too", async () => {
   assert.match(text, /^hmy_stream_num_required_streams\{topic="[^"]+",kind="min"\} 3$/m);
   assert.match(text, /^hmy_stream_discovery_next_run_seconds\{topic="[^"]+"\} 40$/m);
 });
+
+Deno.test("who the node is stands in the metrics once it is known, as 1 however often they are read", async () => {
+  let peerId = "";
+  const m = metrics();
+  reportStatus(m, () => doc({ peerId }));
+  assert.doesNotMatch(await m.scrape(), /^hmy_node_metadata\{/m);
+  peerId = PEER;
+  for (let i = 0; i < 2; i++) {
+    const text = await m.scrape();
+    assert.match(text, new RegExp(`^hmy_node_metadata\\{key="peerid",value="${PEER}"\\} 1$`, "m"));
+    assert.match(text, /^hmy_node_metadata\{key="version",value="[^"]+"\} 1$/m);
+  }
+});

@@ -151,7 +151,9 @@ Deno.test("manager: two time-outs in a row end a stream without a cooldown; a go
   assert.equal(b.core.book.failures("N1", b.now), 0, "a good answer takes one failure back");
   b.offend(instance, "REQUEST_TIMEOUT");
   assert.deepEqual(b.active, ["N1"]);
+  assert.deepEqual(of(b.effects, "recoverable").map((e) => e.ended), [false, false]);
   const effects = b.offend(instance, "KEEP_ALIVE_TIMEOUT");
+  assert.deepEqual(of(effects, "recoverable").map((e) => e.ended), [true]);
   assert.deepEqual(b.active, []);
   assert.equal(of(effects, "removed")[0]?.critical, false);
   assert.equal(b.cooldownMinutes("N1"), 0);

@@ -413,6 +413,44 @@ Deno.test("protocol: metrics exist from the start with their labels, and move", 
   });
 });
 
+Deno.test("protocol: trusted peers, errors survived and errors not survived are counted where they happen", async () => {
+  await inWorld({ link: LAN }, async (world) => {
+    const [friend, other] = [world.node(), world.node()];
+    await world.start(friend, other);
+    const trusted = [friend.host.peerId, "nobody"].map((peerId) => ({
+      peerId,
+      addresses: [`/sim/${peerId}`],
+    }));
+    const node = world.node({ trusted });
+    const of = (name: string) => node.meter.get(name, { topic: TOPIC });
+    for (const name of [METRIC.trustedStreams, METRIC.reservedTrustedStreams, METRIC.trustedAttempts]) {
+      assert.equal(of(name), 0, name);
+    }
+    await world.start(node);
+    await world.pass(3_000);
+    assert.equal(of(METRIC.numStreams), 2);
+    assert.equal(of(METRIC.trustedStreams), 1);
+    assert.equal(of(METRIC.trustedAdded), 1);
+    // Who cannot be reached is tried again and again.
+    const failed = of(METRIC.trustedFailures) ?? 0;
+    assert.ok(failed >= 1);
+    assert.equal(of(METRIC.trustedAttempts), 1 + failed);
+
+    const type = (error_type: string) => ({ error_type });
+    node.protocol.report(friend.host.peerId, "DATA", "invalid_blocks", "a lie");
+    assert.equal(node.meter.get(METRIC.fatalErrors, type("bad_body")), 1);
+    node.protocol.report(other.host.peerId, "TIMEOUT", "too_many_failures", "no answer");
+    assert.equal(node.meter.get(METRIC.recoverableErrors, type("timeout")), 1);
+    assert.equal(node.meter.total(METRIC.endedByRecoverable), 0);
+    node.protocol.report(other.host.peerId, "TIMEOUT", "too_many_failures", "no answer");
+    assert.equal(node.meter.get(METRIC.recoverableErrors, type("timeout")), 2);
+    assert.equal(node.meter.total(METRIC.endedByRecoverable), 1);
+    assert.equal(node.meter.total(METRIC.fatalErrors), 1);
+    await world.pass(100);
+    assert.equal(of(METRIC.trustedStreams), 1, "a trusted peer keeps its stream");
+  });
+});
+
 Deno.test("protocol: health figures of the guide", async () => {
   await inWorld({ link: LAN }, async (world) => {
     const node = world.node();

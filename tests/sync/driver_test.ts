@@ -339,3 +339,22 @@ Deno.test("while States is busy the next blocks are downloaded, MaxBackgroundBlo
     await rig.clock.advance(0);
   }
 });
+
+Deno.test("coming into sync and falling out of it are counted, following the head is neither", async () => {
+  const rig = new Rig(new FakeStore(CHAIN));
+  rig.peers.add("p", { chain: CHAIN, claims: () => 300 });
+  const changes = () =>
+    ["in_sync", "out_of_sync"].map((consensus) => rig.meter.count("hmy_consensus_sync", { consensus }));
+  assert.deepEqual(changes(), [0, 0]);
+  rig.driver.start();
+  await rig.until(() => rig.driver.status().driver === "Synced");
+  assert.deepEqual(changes(), [1, 0]);
+  rig.peers.change("p", { chain: CHAIN, claims: () => 305 });
+  await rig.untilHead(305);
+  assert.deepEqual(changes(), [1, 0]);
+  rig.peers.change("p", { chain: CHAIN, claims: () => 400 });
+  await rig.untilHead(400);
+  await rig.until(() => rig.driver.status().driver === "Synced");
+  assert.deepEqual(changes(), [2, 1]);
+  await rig.stop();
+});

@@ -10,6 +10,7 @@ import { RecordEpochStore } from "../../src/sync/epoch/record_store.ts";
 import { blsSigner, ChainBuilder, forgeNext, testNetwork } from "../builder/mod.ts";
 import { recordedChain } from "./support/chains.ts";
 import { blindVerifier, EpochRig } from "./support/epoch_rig.ts";
+import { CountingMeter } from "./support/rig.ts";
 import { EpochWorld, fullNode, headersOnly, MemoryRecords } from "./support/epoch_world.ts";
 import { vectorLines } from "../vectors/load.ts";
 
@@ -64,6 +65,18 @@ Deno.test("the recorded beacon chain is followed to its last ended epoch, commit
     assert.equal(provisionalFrom, undefined);
   }
   await assert.rejects(rig.chain.committees.committee(28, 0), { code: "COMMITTEE_UNKNOWN" });
+});
+
+Deno.test("epoch blocks are counted as help only where the node's own chain is another one", async () => {
+  const name = "hmy_staged_stream_sync_num_blocks_inserted_beacon_helper";
+  for (const helps of [true, false]) {
+    const meter = new CountingMeter();
+    const rig = await EpochRig.start({ meter, helps });
+    rig.world.add("beacon", fullNode(beacon));
+    await rig.untilEpoch(12);
+    await rig.stop();
+    assert.equal(meter.count(name), helps ? rig.chain.length : 0);
+  }
 });
 
 Deno.test("a forged epoch block in the middle is refused by name, and its sender alone is removed", async () => {

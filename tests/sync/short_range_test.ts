@@ -40,6 +40,8 @@ Deno.test("new blocks near the head come by ShortRange, and the stages of the lo
   assert.equal(stageOf(rig, "ShortRange")?.height, 407);
   assert.equal(rig.meter.count(SHORT_RUNS, { ShardID: "0" }), 1);
   assert.equal(rig.meter.count(LONG_BLOCKS, { ShardID: "0" }), 400, "counted apart");
+  const changes = (consensus: string) => rig.meter.count("hmy_consensus_sync", { consensus });
+  assert.deepEqual([changes("in_sync"), changes("out_of_sync")], [1, 0], "the next blocks are no change");
   rig.assertHead(CHAIN, 407);
   await rig.stop();
 });

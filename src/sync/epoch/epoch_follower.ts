@@ -55,6 +55,8 @@ export interface EpochFollowerOptions {
   /** Where to begin when nothing is stored; undefined: at genesis. */
   readonly checkpoint?: Checkpoint;
   readonly pollMs?: number;
+  /** True: the node's own chain is another one, and the beacon chain helps it. */
+  readonly helps?: boolean;
 }
 
 export type EpochEvent =
@@ -275,6 +277,8 @@ export class EpochFollower {
   }
 
   #accepted(count: number): void {
+    const { meter = nullMeter, helps = false } = this.#o;
+    if (helps) meter.inc("hmy_staged_stream_sync_num_blocks_inserted_beacon_helper", {}, count);
     this.#rate.add(count, this.#now());
     this.#waiting = undefined;
     if (this.#refused !== undefined && this.chain.epoch > this.#refused.epoch) this.#refused = undefined;

@@ -5,7 +5,7 @@
  * running.
  */
 import assert from "node:assert/strict";
-import { ManualClock, nullLogger } from "../../../src/base/mod.ts";
+import { ManualClock, type Meter, nullLogger } from "../../../src/base/mod.ts";
 import { type NetworkParams, networkParams } from "../../../src/chain/mod.ts";
 import { AnchorBook, type AnchorLists, type BatchVerifier, inThread } from "../../../src/consensus/mod.ts";
 import { WasmBls } from "../../../src/crypto/mod.ts";
@@ -30,6 +30,8 @@ export interface EpochRigOptions {
   readonly anchors?: AnchorLists;
   readonly checkpoint?: Checkpoint;
   readonly world?: EpochWorld;
+  readonly meter?: Meter;
+  readonly helps?: boolean;
 }
 
 export class EpochRig {
@@ -60,6 +62,8 @@ export class EpochRig {
       clock,
       logger: nullLogger,
       ...(options.checkpoint === undefined ? {} : { checkpoint: options.checkpoint }),
+      ...(options.meter === undefined ? {} : { meter: options.meter }),
+      helps: options.helps ?? false,
     });
     const rig = new EpochRig(clock, world, records, chain, follower);
     follower.start();

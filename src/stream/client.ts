@@ -27,7 +27,8 @@ import type {
 
 /** Where verdicts go. */
 export interface ClientPort {
-  report(instance: number, offence: Offence): void;
+  /** The peer counts also when its stream, `instance`, is gone by now. */
+  report(peer: string, offence: Offence, instance: number): void;
   credit(peer: string): void;
   /** A good answer of `items` blocks came after `ms`. */
   measured(instance: number, items: number, ms: number): void;
@@ -198,7 +199,7 @@ export class SyncClient implements BlockClient, StateClient {
     this.#o.meter.clientFailed(type, row.error);
     const text = `${type}: ${error.message}`;
     if (error.fault !== "NONE") {
-      this.#o.port.report(instance, { fault: error.fault, reason: row.reason, text });
+      this.#o.port.report(streamId, { fault: error.fault, reason: row.reason, text }, instance);
     }
     return new HsyncError(error.code, text, {
       fault: error.fault,

@@ -8,13 +8,13 @@
  */
 import type { FaultClass } from "../base/mod.ts";
 import type { DiscoveredPeer } from "../p2p/mod.ts";
-import { MANAGER_TIMES, REOPEN_PAUSE_MS, SETUP_CONCURRENCY } from "./constants.ts";
+import { MANAGER_TIMES, PROBE_TIMEOUT_MS, REOPEN_PAUSE_MS, SETUP_CONCURRENCY } from "./constants.ts";
 import type { DiscoveryTrigger, ManagerConfig, ManagerEffect, PeerOrigin } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
 
 /** What this half must know of the streams. */
 export interface StreamView {
-  /** True when a stream with the peer stands or is being probed. */
+  /** True when a stream with the peer stands, is being probed or is on its way out (§2.8, never-lines). */
   hasStream(peer: string): boolean;
   activeCount(): number;
 }
@@ -41,6 +41,8 @@ const MAX_LOST = 32;
 interface Setup {
   readonly startedAt: number;
   readonly origin: PeerOrigin;
+  /** The stream, once it stands. */
+  instance: number | undefined;
 }
 interface Candidate {
   readonly peer: DiscoveredPeer;
@@ -224,7 +226,7 @@ export class DiscoveryCore {
       if (this.#view.hasStream(id)) continue;
       const page = this.#book.page(id);
       if (candidate.peer.addresses.length > 0) page.addresses = candidate.peer.addresses;
-      this.#setups.set(id, { startedAt: now, origin: candidate.origin });
+      this.#setups.set(id, { startedAt: now, origin: candidate.origin, instance: undefined });
       out.push({ type: "dial", peer: { peerId: id, addresses: page.addresses } });
     }
   }
@@ -243,19 +245,27 @@ export class DiscoveryCore {
     this.#pump(now, out);
   }
 
+  /** The stream that a set-up was for stands: what ends it from now on is the end of its probe or its own. */
+  opened(peer: string, instance: number): void {
+    const setup = this.#setups.get(peer);
+    if (setup !== undefined) setup.instance ??= instance;
+  }
+
   /**
-   * A set-up has come to its end. `failed` says how, undefined when the stream stands. For want of an address
-   * (`unknown`) nobody is left alone: whoever knows one may come the next moment.
+   * The set-up that stream `instance` belongs to, undefined while there is none, has come to its end; one of another stream
+   * is left alone. `failed` says how, undefined when the stream is proven. For want of an address (`unknown`) nobody is
+   * left alone: whoever knows one may come the next moment.
    */
   setUp(
     peer: string,
+    instance: number | undefined,
     failed: FaultClass | undefined,
     now: number,
     out: ManagerEffect[],
     unknown = false,
   ): void {
     const setup = this.#setups.get(peer);
-    if (setup === undefined) return;
+    if (setup === undefined || setup.instance !== instance) return;
     this.#setups.delete(peer);
     const ok = failed === undefined;
     const trusted = this.isTrusted(peer);
@@ -275,6 +285,15 @@ export class DiscoveryCore {
       !ok && idle && this.#retryAt === undefined && this.#view.activeCount() < this.#config.caps.hardLowCap
     ) {
       this.#backOff(now);
+    }
+  }
+
+  /** Set-ups of which nothing was heard for longer than one can take: their places are for others. */
+  #giveUp(now: number, out: ManagerEffect[]): void {
+    const { connectTimeoutMs } = this.#config.times ?? MANAGER_TIMES;
+    for (const [peer, { startedAt, instance }] of this.#setups) {
+      if (now - startedAt <= connectTimeoutMs + PROBE_TIMEOUT_MS) continue;
+      this.setUp(peer, instance, "TRANSPORT", now, out);
     }
   }
 
@@ -333,6 +352,7 @@ export class DiscoveryCore {
 
   /** Once a second. */
   tick(now: number, out: ManagerEffect[]): void {
+    this.#giveUp(now, out);
     this.#redialTrusted(now, out, false);
     if (this.#lost.size > 0) this.#redialLost(now, out);
     if (this.#retryAt !== undefined && now >= this.#retryAt) {

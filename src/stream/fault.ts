@@ -180,6 +180,8 @@ export interface Offence {
   readonly fault: FaultClass;
   readonly reason: RemovalReason;
   readonly text: string;
+  /** The peer itself brought it about: no sign that our own network failed. */
+  readonly deliberate?: true;
 }
 
 /** What a removal reason is called among errors: an offence that came from above names only its reason. */
@@ -210,10 +212,13 @@ export function errorOf({ fault, reason }: Offence): ErrorLabel {
   return reason === "read_failed" && fault === "PROTOCOL" ? "decode" : ERROR_OF[reason];
 }
 
+/** Failures of the forgivable classes that no outage of ours can look like. */
+const DELIBERATE: ReadonlySet<FailureName> = new Set(["CAP_VIOLATIONS", "FRAME_STALLED"]);
+
 /** An offence by its row of the table. */
 export function offence(failure: FailureName, text: string): Offence {
   const { fault, reason } = FAILURES[failure];
-  return { fault, reason, text };
+  return { fault, reason, text, ...(DELIBERATE.has(failure) ? { deliberate: true } : {}) };
 }
 
 /** The offence that an error stands for. */

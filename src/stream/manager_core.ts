@@ -11,13 +11,11 @@ import { KEEP_ALIVE_MS, MANAGER_TIMES, type ManagerTimes, MAX_STREAMS_PER_PEER }
 import { DiscoveryCore } from "./discovery_core.ts";
 import { actionFor, type FailureName, type Offence } from "./fault.ts";
 import type { ManagerConfig, ManagerEffect, ManagerEvent } from "./manager_events.ts";
-import { OutageDetector } from "./outage.ts";
 import type { PeerBook } from "./peer_book.ts";
+import { MAX_FAILURES, Removals } from "./removals.ts";
 import { healthDegraded, smooth } from "./score.ts";
 import { type CoreStream, StreamSet } from "./stream_set.ts";
 
-/** Failures that cost a stream its place (§3.1). */
-const MAX_FAILURES = 5;
 const TIMEOUTS_IN_A_ROW = 2;
 /** Inbound streams whose first exchange is awaited at once. */
 const MAX_PROBING_INBOUND = 64;
@@ -32,7 +30,7 @@ export class ManagerCore {
   readonly book: PeerBook;
   readonly discovery: DiscoveryCore;
   readonly streams: StreamSet;
-  readonly #outages = new OutageDetector();
+  readonly #removals: Removals;
   #nextCheckAt = 0;
   #started = false;
   #phase: "running" | "leaving" | "stopped" = "running";
@@ -43,9 +41,11 @@ export class ManagerCore {
     this.book = book;
     this.streams = new StreamSet(config, book, (peer) => this.discovery.isTrusted(peer));
     this.discovery = new DiscoveryCore(config, book, {
-      hasStream: (peer) => this.streams.ofPeer(peer).length > 0,
+      hasStream: (peer) => this.streams.hasAny(peer),
       activeCount: () => this.streams.activeCount,
     });
+    const standing = () => this.streams.activeCount + this.streams.reservedCount;
+    this.#removals = new Removals(book, this.discovery, standing);
   }
 
   /** Takes an event and says what is to be done. `now` is ms on the monotonic clock. */
@@ -74,13 +74,8 @@ export class ManagerCore {
         return this.#probeFailed(event.instance, event.offence, now, out);
       case "gone":
         return this.#gone(event.instance, event.offence, now, out);
-      case "offence": {
-        const stream = event.instance !== undefined
-          ? this.streams.get(event.instance)
-          : this.streams.mainOf(event.peer ?? "");
-        if (stream !== undefined) this.#offend(stream, event.offence, now, out);
-        return;
-      }
+      case "offence":
+        return this.#accused(event, now, out);
       case "credit":
         return this.#credit(event.peer, now, out);
       case "alive": {
@@ -102,7 +97,7 @@ export class ManagerCore {
         return this.discovery.discovered(now, out);
       case "dialFailed":
         if (event.fault === "REFUSED") this.book.refused(event.peer, now);
-        return this.discovery.setUp(event.peer, event.fault, now, out, event.unknown);
+        return this.discovery.setUp(event.peer, undefined, event.fault, now, out, event.unknown);
       case "wanted":
         return this.discovery.trigger("manual", now, out);
       case "online":
@@ -131,12 +126,13 @@ export class ManagerCore {
     // On the way out a stream is as welcome as any: refusing it would end it while its connection stands.
     const refusal = this.#phase === "leaving" ? undefined : this.#refusal(peer, direction, now);
     const stream = this.streams.add(event, now);
+    if (direction === "out") this.discovery.opened(peer, instance);
     if (refusal === undefined) {
       out.push({ type: "probe", instance });
       return;
     }
     this.streams.end(stream, refusal[0], refusal[1], out);
-    if (direction === "out") this.discovery.setUp(peer, "NONE", now, out);
+    if (direction === "out") this.discovery.setUp(peer, instance, "NONE", now, out);
   }
 
   /** Why a new stream is not wanted (§3.3). It is served all the same until it ends (§2.3). */
@@ -176,7 +172,7 @@ export class ManagerCore {
     if (main === undefined) this.streams.place(stream, now, out);
     else this.#resolve(main, stream, now, out);
     // Only now, with the stream in its place, does the discovery see the right number of streams.
-    if (stream.direction === "out") this.discovery.setUp(peer, undefined, now, out);
+    if (stream.direction === "out") this.discovery.setUp(peer, instance, undefined, now, out);
     if (this.streams.isActive(stream)) out.push({ type: "height", peer, height });
   }
 
@@ -208,7 +204,7 @@ export class ManagerCore {
       // A second stream that is left unanswered is how a Go node treats duplicates: no refusal.
       if (this.streams.ofPeer(stream.peer).length === 0) this.book.refused(stream.peer, now);
     }
-    if (stream.direction === "out") this.discovery.setUp(stream.peer, "REFUSED", now, out);
+    if (stream.direction === "out") this.discovery.setUp(stream.peer, instance, "REFUSED", now, out);
   }
 
   #gone(instance: number, why: Offence, now: number, out: ManagerEffect[]): void {
@@ -222,11 +218,11 @@ export class ManagerCore {
       this.streams.leave(stream, []);
       return;
     }
-    if (state === "probing") {
-      if (isCritical(why.fault)) this.#noteRemoval(stream, why, false, now, out);
-      if (direction === "out") this.discovery.setUp(peer, why.fault, now, out);
-      return;
+    if (state === "probing" && isCritical(why.fault)) {
+      this.#removals.note({ peer, instance, wasActive: false }, why, now, out);
     }
+    // In whatever state it ends: one that was sent away while it was being probed must not keep its set-up for ever.
+    if (direction === "out") this.discovery.setUp(peer, instance, why.fault, now, out);
     if (state !== "active" && state !== "reserved") return;
     const successor = this.streams.ofPeer(peer).find((s) => s.state === "spare");
     if (successor !== undefined && !isCritical(why.fault)) {
@@ -242,7 +238,7 @@ export class ManagerCore {
     const reserveBefore = this.streams.reservedCount;
     const wasActive = this.streams.leave(stream, out);
     out.push({ type: "unprotect", peer: stream.peer });
-    this.#noteRemoval(stream, why, wasActive, now, out);
+    this.#removals.note({ peer: stream.peer, instance: stream.instance, wasActive }, why, now, out);
     this.streams.refill(now, out);
     if (!this.#started) return;
     const { caps } = this.config;
@@ -256,38 +252,38 @@ export class ManagerCore {
     }
   }
 
-  #noteRemoval(
-    stream: CoreStream,
-    why: Offence,
-    wasActive: boolean,
-    now: number,
-    out: ManagerEffect[],
-  ): void {
-    const { peer, instance } = stream;
-    const tooMany = why.reason === "too_many_failures" && this.book.failures(peer, now) >= MAX_FAILURES;
-    const critical = isCritical(why.fault) || tooMany;
-    if (!this.discovery.isTrusted(peer)) {
-      const before = this.book.cooldowns.note(peer, now, why.reason, critical);
-      if (!critical && (why.fault === "TRANSPORT" || why.fault === "TIMEOUT")) {
-        const left = this.streams.activeCount + this.streams.reservedCount;
-        const lost = this.#outages.note({ peer, at: now, before }, left);
-        for (const loss of lost) this.book.cooldowns.restore(loss.peer, loss.before);
-        if (lost.length > 0) {
-          this.discovery.outage(lost.map((l) => l.peer), now);
-          out.push({ type: "outage", lost: lost.length });
-        }
-      }
-    }
-    if (critical) out.push({ type: "criticalError", peer, offence: why });
-    out.push({ type: "removed", peer, instance, offence: why, critical, wasActive });
-  }
-
   /** Ends every stream of a peer that broke the rules, with one entry in the cooldown table. */
   #banish(stream: CoreStream, why: Offence, now: number, out: ManagerEffect[]): void {
-    const main = this.streams.mainOf(stream.peer);
-    for (const s of this.streams.ofPeer(stream.peer)) this.streams.end(s, "BANISHED", why.text, out);
-    if (main === undefined) this.#noteRemoval(stream, why, false, now, out);
+    const { peer, instance } = stream;
+    const main = this.streams.mainOf(peer);
+    for (const s of this.streams.ofPeer(peer)) this.streams.end(s, "BANISHED", why.text, out);
+    if (main === undefined) this.#removals.note({ peer, instance, wasActive: false }, why, now, out);
     else this.#remove(main, why, now, out);
+  }
+
+  /** Somebody found fault: with the stream that is named, else with whatever the peer has now. */
+  #accused(event: Extract<ManagerEvent, { type: "offence" }>, now: number, out: ManagerEffect[]): void {
+    const { instance, peer, offence } = event;
+    const stream = instance === undefined ? this.streams.mainOf(peer ?? "") : this.streams.get(instance);
+    if (stream !== undefined) this.#offend(stream, offence, now, out);
+    else if (peer !== undefined && isCritical(offence.fault)) this.#convict(peer, offence, now, out);
+  }
+
+  /** A peer that ended its stream before its lie was seen: hanging up in time must gain nothing. */
+  #convict(peer: string, why: Offence, now: number, out: ManagerEffect[]): void {
+    if (this.discovery.isTrusted(peer)) return this.#reprimand(peer, why, out);
+    const page = this.book.page(peer);
+    page.success = smooth(page.success, false);
+    const standing = this.streams.ofPeer(peer)[0];
+    if (standing === undefined) this.#removals.convict(peer, why, now, out);
+    else this.#banish(standing, why, now, out);
+  }
+
+  /** Trusted peers stay; they are only not asked for data for a while (§3.6). */
+  #reprimand(peer: string, why: Offence, out: ManagerEffect[]): void {
+    const { suspendTrustedMs } = actionFor(why.fault);
+    out.push({ type: "criticalError", peer, offence: why });
+    if (suspendTrustedMs > 0) out.push({ type: "suspend", peer, ms: suspendTrustedMs });
   }
 
   /** What is done about a stream that somebody found fault with (§3.7). */
@@ -302,9 +298,7 @@ export class ManagerCore {
     if (action.failures > 0) {
       this.#failed(stream, why, action.failures, now, out);
     } else if (action.critical && this.discovery.isTrusted(peer)) {
-      // Trusted peers stay; they are only not asked for data for a while (§3.6).
-      out.push({ type: "criticalError", peer, offence: why });
-      if (action.suspendTrustedMs > 0) out.push({ type: "suspend", peer, ms: action.suspendTrustedMs });
+      this.#reprimand(peer, why, out);
     } else if (action.critical) {
       this.#banish(stream, why, now, out);
     } else if (action.remove) {

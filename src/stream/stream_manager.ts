@@ -130,18 +130,18 @@ export class StreamManager implements StreamOwner {
     }
   }
 
-  /** Says that a peer (by id text) or one stream (by instance) misbehaved. */
-  report(who: string | number, offence: Offence): void {
-    this.#o.logger.debug("stream reported", { who, ...offence });
-    this.#step({
-      type: "offence",
-      ...(typeof who === "string" ? { peer: who } : { instance: who }),
-      offence,
-    });
+  /**
+   * Says that a peer (by id text) misbehaved, on stream `instance` where that is known. The stream may be gone by now: a
+   * lie is remembered all the same.
+   */
+  report(peer: string, offence: Offence, instance?: number): void {
+    this.#o.logger.debug("stream reported", { peer, instance, ...offence });
+    this.#step({ type: "offence", peer, ...(instance === undefined ? {} : { instance }), offence });
   }
-  /** The same by a row of the fault table. */
+  /** The same for a stream that stands, by a row of the fault table. */
   reportInstance(instance: number, failure: FailureName, text: string): void {
-    this.report(instance, offence(failure, text));
+    const stream = this.core.streams.get(instance);
+    if (stream !== undefined) this.report(stream.peer, offence(failure, text), instance);
   }
   credit(peer: string): void {
     this.#step({ type: "credit", peer });
@@ -395,7 +395,7 @@ export class StreamManager implements StreamOwner {
           if (stream.isGone) return;
           const why = offenceOf(cause);
           const failure = why.fault === "REFUSED" ? "KEEP_ALIVE_TIMEOUT" : "PEER_ERROR";
-          this.report(instance, isCritical(why.fault) ? why : offence(failure, why.text));
+          this.report(stream.id, isCritical(why.fault) ? why : offence(failure, why.text), instance);
         },
       ),
     );

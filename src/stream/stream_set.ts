@@ -82,6 +82,11 @@ export class StreamSet {
     }
     return { active, reserved };
   }
+  /** True while any stream with a peer stands, also one that is on its way out. */
+  hasAny(peer: string): boolean {
+    for (const s of this.#streams.values()) if (s.peer === peer) return true;
+    return false;
+  }
   /** Streams of a peer that are not on their way out. */
   ofPeer(peer: string): CoreStream[] {
     const out: CoreStream[] = [];

@@ -1,73 +1,7 @@
 import assert from "node:assert/strict";
 import type { FaultClass } from "../../src/base/mod.ts";
-import { type FailureName, offence } from "../../src/stream/fault.ts";
-import { ManagerCore } from "../../src/stream/manager_core.ts";
-import type { ManagerConfig, ManagerEffect, ManagerEvent } from "../../src/stream/manager_events.ts";
-import { PeerBook } from "../../src/stream/peer_book.ts";
-import type { StreamCaps } from "../../src/stream/mod.ts";
-
-const MIN = 60_000;
-const CAPS: StreamCaps = { hardLowCap: 2, softLowCap: 3, highCap: 4, discBatch: 3 };
-
-const why = (failure: FailureName) => offence(failure, "in a test");
-
-/** A manager core with a hand-turned time. Our own id is M: smaller than N…, larger than A…. */
-class Bench {
-  now = 1_000_000;
-  readonly core: ManagerCore;
-  #instance = 0;
-  readonly effects: ManagerEffect[] = [];
-
-  constructor(config: Partial<ManagerConfig> = {}, book = new PeerBook()) {
-    this.core = new ManagerCore({ selfId: "M", caps: CAPS, ...config }, book);
-  }
-  step(event: ManagerEvent): ManagerEffect[] {
-    const out = this.core.step(this.now, event);
-    this.effects.push(...out);
-    return out;
-  }
-  open(
-    peer: string,
-    direction: "in" | "out" = "out",
-  ): { readonly instance: number; readonly effects: ManagerEffect[] } {
-    const instance = ++this.#instance;
-    return {
-      instance,
-      effects: this.step({ type: "opened", instance, peer, direction, address: "", muxer: "" }),
-    };
-  }
-  /** A stream that has answered its probe, after `ms`. */
-  live(peer: string, direction: "in" | "out" = "out", height = 100, ms = 0): number {
-    const { instance } = this.open(peer, direction);
-    this.now += ms;
-    this.step({ type: "probed", instance, height });
-    return instance;
-  }
-  offend(instance: number, failure: FailureName): ManagerEffect[] {
-    return this.step({ type: "offence", instance, offence: why(failure) });
-  }
-  gone(instance: number, failure: FailureName = "READ_FAILED"): ManagerEffect[] {
-    return this.step({ type: "gone", instance, offence: why(failure) });
-  }
-  tick(ms: number): ManagerEffect[] {
-    const out: ManagerEffect[] = [];
-    for (let left = ms; left > 0; left -= 1_000) {
-      this.now += Math.min(1_000, left);
-      out.push(...this.step({ type: "tick" }));
-    }
-    return out;
-  }
-  get active(): string[] {
-    return [...this.core.streams.activePeers()];
-  }
-  cooldownMinutes(peer: string): number {
-    return Math.max(0, (this.core.book.cooldowns.get(peer)?.expireAt ?? 0) - this.now) / MIN;
-  }
-}
-
-const types = (effects: readonly ManagerEffect[]) => effects.map((e) => e.type);
-const of = <T extends ManagerEffect["type"]>(effects: readonly ManagerEffect[], type: T) =>
-  effects.filter((e): e is Extract<ManagerEffect, { type: T }> => e.type === type);
+import type { FailureName } from "../../src/stream/fault.ts";
+import { Bench, CAPS, MIN, of, types, why } from "./support/manager_bench.ts";
 
 Deno.test("manager: a stream is probed first and counts only after its answer", () => {
   const b = new Bench();
@@ -372,7 +306,7 @@ Deno.test("manager: a trusted peer whose transport has gone is dialled again: so
   const start = b.now;
   for (let s = 0; s < 160; s++) {
     const effects = b.tick(1_000);
-    if (of(effects, "discover").length > 0) b.step({ type: "discovered" });
+    if (of(effects, "discover").length > 0) effects.push(...b.step({ type: "discovered" }));
     if (of(effects, "dial").length > 0) {
       at.push((b.now - start) / 1_000);
       b.step({ type: "dialFailed", peer: "T", fault: "TRANSPORT" });
@@ -412,6 +346,7 @@ Deno.test("manager: released streams leave their places to the reserve without a
   assert.equal(b.core.book.cooldowns.get("N1"), undefined);
   const found = () =>
     of(b.step({ type: "found", origin: "dht", peers: [{ peerId: "N1", addresses: [] }] }), "dial").length;
+  for (const { instance } of of(effects, "end")) b.gone(instance, "DROPPED");
   b.step({ type: "discovered" });
   b.now += 59_000;
   assert.equal(found(), 0);

@@ -76,6 +76,8 @@ export const PENDING_REQUEST_TIMEOUT_MS = 180_000;
 export const DELIVER_TIMEOUT_MS = 5_000;
 export const MAX_WAITING = 1_024;
 export const WRITE_CONCURRENCY = 32;
+/** A write that takes longer counts as stalled and makes room for another. */
+export const WRITE_PERMIT_MS = 2_000;
 /** Waiting requests that one dispatch run passes over (§4.4). */
 export const SCAN_LIMIT = 64;
 

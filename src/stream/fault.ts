@@ -55,6 +55,8 @@ export const FAILURES = {
   STREAM_REMOVED: verdict("NONE", "other", "stream_closed"),
   REQUEST_INVALID: verdict("NONE", "other", "other"),
   DELIVER_TIMEOUT: verdict("NONE", "other", "timeout"),
+  /** A request could not be written in time: the peer never had it. */
+  WRITE_TIMEOUT: verdict("NONE", "other", "timeout"),
   /** Streams end because we end. */
   SHUTDOWN: verdict("NONE", "shutdown", "canceled"),
   /** No room, or the peer already has a better stream with us. */

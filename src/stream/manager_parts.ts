@@ -17,6 +17,7 @@ export interface RequestSide {
   removed(instance: number): void;
   /** @returns false when the stream carries nothing. */
   drain(instance: number): boolean;
+  revived(instance: number): void;
   failures(peer: string, count: number): void;
   suspend(peer: string, ms: number): void;
   expects(instance: number, id: bigint): boolean;

@@ -2,9 +2,10 @@
  * The probe: a height query that tells a living stream from a silent one (sync-protocol.md §2.3).
  *
  * Why it exists: a Go node that refuses a stream says nothing, so only an answered question proves a stream. What
- * must stay true: a probe settles exactly once, and its timer never outlives it.
+ * must stay true: a probe settles exactly once; its time runs only while the peer has the question; and its timer
+ * never outlives it.
  */
-import { type Clock, HsyncError } from "../base/mod.ts";
+import { type Cancel, type Clock, HsyncError } from "../base/mod.ts";
 import { FAILURES } from "./fault.ts";
 import { encodeFrame } from "./frame.ts";
 import { encodeRequest, type SyncResponse } from "./message.ts";
@@ -12,9 +13,11 @@ import { encodeRequest, type SyncResponse } from "./message.ts";
 /** A height query on its way. */
 export interface Probe {
   readonly id: bigint;
-  /** ms on the monotonic clock. */
+  /** ms on the monotonic clock; once it is written, when that was. */
   readonly sentAt: number;
   readonly promise: Promise<number>;
+  /** The question is out: the peer's time begins. Until then the write's own limit holds. */
+  written(): void;
   answer(height: number): void;
   fail(error: HsyncError): void;
 }
@@ -30,28 +33,38 @@ export function probeRequest(
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   // Whoever shares the probe sees the rejection; a probe that nobody awaits must not end the process.
   promise.catch(() => {});
-  const stop = clock.after(timeoutMs, () => {
+  let stop: Cancel | undefined;
+  let over = false;
+  let sentAt = clock.monotonic();
+  const end = () => {
+    over = true;
+    stop?.();
     settled();
-    reject(
-      new HsyncError("PROBE_SILENT", `no height from the peer within ${timeoutMs / 1000} s`, {
-        fault: "REFUSED",
-        streamId,
-        retryable: true,
-      }),
-    );
-  });
+  };
   const probe: Probe = {
     id,
-    sentAt: clock.monotonic(),
+    get sentAt() {
+      return sentAt;
+    },
     promise,
+    written: () => {
+      if (over) return;
+      sentAt = clock.monotonic();
+      stop = clock.after(timeoutMs, () =>
+        probe.fail(
+          new HsyncError("PROBE_SILENT", `no height from the peer within ${timeoutMs / 1000} s`, {
+            fault: "REFUSED",
+            streamId,
+            retryable: true,
+          }),
+        ));
+    },
     answer: (height) => {
-      stop();
-      settled();
+      end();
       resolve(height);
     },
     fail: (error) => {
-      stop();
-      settled();
+      end();
       reject(error);
     },
   };

@@ -120,17 +120,17 @@ export class SyncProtocol implements PeerSource {
       logger,
       newId,
       port: {
-        send: (instance, id, type, frame) => {
+        send: (instance, id, type, frame, signal) => {
           const stream = this.#manager.stream(instance);
           return stream === undefined
             ? Promise.reject(new Error("the stream is gone"))
-            : stream.ask(id, type, frame);
+            : stream.ask(id, type, frame, signal);
         },
         probe: (instance) => {
           const stream = this.#manager.stream(instance);
           return stream === undefined ? Promise.reject(new Error("the stream is gone")) : stream.probe();
         },
-        report: (instance, failure, text) => this.#manager.reportInstance(instance, failure, text),
+        report: (instance, offence) => this.#manager.report(instance, offence),
         drained: (instance) => this.#manager.drained(instance),
       },
     });

@@ -4,12 +4,23 @@
  * Why it exists: who gets the next free stream, what happens to a request whose stream dies, and when somebody is to
  * blame are questions for tables in tests, not for timing (sync-protocol.md §4; DESIGN.md rule 10). What must stay
  * true: a request is in exactly one place (a queue or in flight) until it is settled once; a stream carries one
- * request at a time; and nothing is held up by a request that cannot go.
+ * request at a time; nothing is held up by a request that cannot go; and a peer's time runs only while it has the
+ * request.
  */
 import { MAX_WAITING, NO_STREAM_TIMEOUT_MS, SCAN_LIMIT } from "./constants.ts";
 import type { RequestType } from "./message.ts";
 import type { RequestEffect, RequestEvent, RequestSpec } from "./request_events.ts";
-import { better, type Pending, type RequestStream, requestStream } from "./request_stream.ts";
+import {
+  allows,
+  better,
+  giveUp,
+  isIdle,
+  type Pending,
+  pendingRequest,
+  type RequestStream,
+  requestStream,
+  written,
+} from "./request_stream.ts";
 import { WaitingList } from "./waiting_list.ts";
 
 interface Waiting {
@@ -20,8 +31,8 @@ interface Waiting {
 
 /** A low request that has waited this long goes before the high ones, every other time (T-19: no starvation). */
 const STARVING_MS = 2_500;
-/** A peer that still works on this many requests we gave up gets no new one. */
-const MAX_ABANDONED = 2;
+/** A stream on which a request could not be written in time gets none for this long. */
+const UNWRITTEN_PAUSE_MS = 60_000;
 
 export class RequestCore {
   readonly #high = new WaitingList<Waiting>(MAX_WAITING);
@@ -57,7 +68,7 @@ export class RequestCore {
   }
   available(now: number): number {
     let n = 0;
-    for (const s of this.#streams.values()) if (this.#idle(s, now)) n++;
+    for (const s of this.#streams.values()) if (isIdle(s, now)) n++;
     return n;
   }
   /** ms that the oldest waiting request has waited; 0 when none waits. */
@@ -111,12 +122,19 @@ export class RequestCore {
       case "cancel":
         return this.#cancel(now, event.key, out);
       case "writeFailed":
-        return this.#writeFailed(now, event.key, out);
+        return this.#writeFailed(now, event.instance, event.id, out);
+      case "written": {
+        const stream = this.#streams.get(event.instance);
+        if (stream !== undefined) written(stream, event.id, now);
+        return;
+      }
+      case "unsent":
+        return this.#unsent(now, event.instance, event.id, out);
       case "deliver":
         return this.#deliver(now, event.instance, event.id, out);
       case "progress": {
         const pending = this.#streams.get(event.instance)?.pending;
-        if (pending !== undefined) pending.idleAt = now + pending.spec.idleMs;
+        if (pending?.written) pending.idleAt = now + pending.spec.idleMs;
         return;
       }
       case "added":
@@ -169,11 +187,10 @@ export class RequestCore {
     else this.#queue(spec).push({ key: spec.key, spec, since: now });
   }
 
-  /** Takes a pending request off its stream, which stays in doubt about the answer. */
+  /** Takes a pending request off its stream, which remembers that an answer may come if the peer has it already. */
   #abandon(stream: RequestStream, pending: Pending): void {
-    stream.pending = undefined;
     this.#pending.delete(pending.spec.key);
-    stream.abandoned.set(pending.id, pending.hardAt);
+    giveUp(stream, pending);
   }
 
   #cancel(now: number, key: number, out: RequestEffect[]): void {
@@ -196,22 +213,32 @@ export class RequestCore {
     }
   }
 
-  #writeFailed(now: number, key: number, out: RequestEffect[]): void {
-    const stream = this.#pending.get(key);
-    const pending = stream?.pending;
-    if (stream === undefined || pending === undefined) return;
+  #unsent(now: number, instance: number, id: bigint, out: RequestEffect[]): void {
+    const stream = this.#streams.get(instance);
+    if (stream === undefined) return;
+    if (stream.withdrawn?.id === id) stream.withdrawn = undefined;
+    const pending = stream.pending;
+    if (pending?.id !== id) return;
+    stream.pending = undefined;
+    this.#pending.delete(pending.spec.key);
+    const { peer } = stream;
+    const ms = now - pending.sentAt;
+    out.push({ type: "failed", key: pending.spec.key, failure: "REQUEST_INVALID", peer, instance, ms });
+    this.#afterDrain(stream, out);
+  }
+
+  #writeFailed(now: number, instance: number, id: bigint, out: RequestEffect[]): void {
+    const stream = this.#streams.get(instance);
+    if (stream === undefined) return;
+    const pending = stream.pending;
+    if (pending?.id !== id && stream.withdrawn?.id !== id) return;
     // The stream itself ends now, so it is left unusable and not made available again (§4.3).
     stream.doubtful = true;
+    if (pending?.id !== id) return;
     this.#abandon(stream, pending);
+    const { peer } = stream;
     const ms = now - pending.sentAt;
-    out.push({
-      type: "failed",
-      key,
-      failure: "WRITE_FAILED",
-      peer: stream.peer,
-      instance: stream.instance,
-      ms,
-    });
+    out.push({ type: "failed", key: pending.spec.key, failure: "WRITE_FAILED", peer, instance, ms });
   }
 
   #deliver(now: number, instance: number, id: bigint, out: RequestEffect[]): void {
@@ -220,6 +247,7 @@ export class RequestCore {
     if (stream === undefined) return;
     if (pending?.id !== id) {
       stream.abandoned.delete(id);
+      if (stream.withdrawn?.id === id) stream.withdrawn = undefined;
       return;
     }
     stream.pending = undefined;
@@ -257,11 +285,17 @@ export class RequestCore {
       const pending = stream.pending;
       if (pending === undefined || now < Math.min(pending.hardAt, pending.idleAt)) continue;
       this.#abandon(stream, pending);
-      stream.doubtful = true;
       const { peer, instance } = stream;
       const { key, type } = pending.spec;
-      out.push({ type: "failed", key, failure: "REQUEST_TIMEOUT", peer, instance, ms: now - pending.sentAt });
-      out.push({ type: "timedOut", instance, peer, what: type });
+      const failure = pending.written ? "REQUEST_TIMEOUT" : "WRITE_TIMEOUT";
+      out.push({ type: "failed", key, failure, peer, instance, ms: now - pending.sentAt });
+      if (pending.written) {
+        stream.doubtful = true;
+        out.push({ type: "timedOut", instance, peer, what: type });
+      } else {
+        // An answer of ours is still on its way out, or too much is being written: others are asked meanwhile.
+        stream.pausedUntil = Math.max(stream.pausedUntil, now + UNWRITTEN_PAUSE_MS);
+      }
       this.#afterDrain(stream, out);
     }
     for (const [peer, until] of this.#suspended) if (now >= until) this.#suspended.delete(peer);
@@ -294,10 +328,8 @@ export class RequestCore {
 
   /** True when the stream may serve this request, now or later. */
   #allowed(spec: RequestSpec, stream: RequestStream, now: number): boolean {
-    if (stream.draining || stream.unsupported.has(spec.type)) return false;
-    if (spec.whitelist !== undefined && !spec.whitelist.has(stream.peer)) return false;
-    if (spec.blacklist?.has(stream.peer)) return false;
-    return spec.type === "getBlockNumber" || !this.isSuspended(stream.peer, now);
+    return allows(stream, spec) &&
+      (spec.type === "getBlockNumber" || !this.isSuspended(stream.peer, now));
   }
 
   /**
@@ -320,12 +352,6 @@ export class RequestCore {
     }
   }
 
-  #idle(stream: RequestStream, now: number): boolean {
-    return stream.pending === undefined && !stream.draining && !stream.doubtful &&
-      now >= stream.pausedUntil &&
-      stream.abandoned.size < MAX_ABANDONED;
-  }
-
   /** The best idle stream for a request: fewest failures, then least recently used, then quickest (§4.3). */
   #pick(spec: RequestSpec, idle: ReadonlySet<RequestStream>, now: number): RequestStream | undefined {
     let best: RequestStream | undefined;
@@ -339,7 +365,7 @@ export class RequestCore {
   #dispatch(now: number, out: RequestEffect[], batch: number): void {
     if (this.#high.size + this.#low.size === 0) return;
     const idle = new Set<RequestStream>();
-    for (const s of this.#streams.values()) if (this.#idle(s, now)) idle.add(s);
+    for (const s of this.#streams.values()) if (isIdle(s, now)) idle.add(s);
     let left = batch;
     const assign = ({ spec }: Waiting): "taken" | "passed" | "stop" => {
       if (left <= 0 || idle.size === 0) return "stop";
@@ -350,12 +376,14 @@ export class RequestCore {
       this.#send(now, spec, stream, out);
       return "taken";
     };
-    const starving = this.#low.first();
-    if (starving !== undefined && now - starving.since >= STARVING_MS && !this.#servedStarving) {
-      if (assign(starving) === "taken") {
-        this.#low.delete(starving.key);
-        this.#servedStarving = true;
-      }
+    if (!this.#servedStarving) {
+      // One of the starving ones, not only the oldest: that one may want a stream that stays busy.
+      this.#low.offer(SCAN_LIMIT, (waiting) => {
+        if (this.#servedStarving || now - waiting.since < STARVING_MS) return "stop";
+        const verdict = assign(waiting);
+        if (verdict === "taken") this.#servedStarving = true;
+        return verdict;
+      });
     }
     const before = left;
     this.#high.offer(SCAN_LIMIT, assign);
@@ -365,7 +393,7 @@ export class RequestCore {
 
   #send(now: number, spec: RequestSpec, stream: RequestStream, out: RequestEffect[]): void {
     const id = this.#newId();
-    stream.pending = { spec, id, sentAt: now, hardAt: now + spec.hardMs, idleAt: now + spec.idleMs };
+    stream.pending = pendingRequest(spec, id, now);
     stream.lastUsed = now;
     this.#pending.set(spec.key, stream);
     out.push({ type: "send", key: spec.key, instance: stream.instance, id });

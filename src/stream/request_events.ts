@@ -16,7 +16,7 @@ export interface RequestSpec {
   readonly blacklist: ReadonlySet<string> | undefined;
   /** How long it may wait for a stream. */
   readonly waitMs: number;
-  /** How long the answer may take altogether … */
+  /** How long the answer may take altogether, from the moment the request is written … */
   readonly hardMs: number;
   /** … and without progress. */
   readonly idleMs: number;
@@ -25,7 +25,12 @@ export interface RequestSpec {
 export type RequestEvent =
   | { readonly type: "submit"; readonly spec: RequestSpec }
   | { readonly type: "cancel"; readonly key: number }
-  | { readonly type: "writeFailed"; readonly key: number }
+  /** The request's frame is out: the peer's time begins. */
+  | { readonly type: "written"; readonly instance: number; readonly id: bigint }
+  /** Not a byte of it went out: it was taken back in time, or could not be put into a message. */
+  | { readonly type: "unsent"; readonly instance: number; readonly id: bigint }
+  | { readonly type: "writeFailed"; readonly instance: number; readonly id: bigint }
+  /** An answer, awaited or late. */
   | { readonly type: "deliver"; readonly instance: number; readonly id: bigint }
   | { readonly type: "progress"; readonly instance: number }
   | { readonly type: "added"; readonly instance: number; readonly peer: string; readonly failures: number }

@@ -3,9 +3,9 @@
  *
  * Why it exists: callers name what they want and who may serve it; queues, streams and time-outs are decided by
  * `RequestCore`, and this shell gives it a clock, the wire and promises. What must stay true: every request settles
- * exactly once, a request that its caller gave up blames nobody, and no more than 32 writes run at once.
+ * exactly once, and a request that its caller gave up blames nobody.
  */
-import { type Cancel, cancelled, type Clock, HsyncError, type Logger, Semaphore } from "../base/mod.ts";
+import { type Cancel, cancelled, type Clock, HsyncError, isCritical, type Logger } from "../base/mod.ts";
 import {
   NO_STREAM_TIMEOUT_MS,
   PENDING_REQUEST_TIMEOUT_MS,
@@ -13,28 +13,15 @@ import {
   STREAM_MONITOR_INTERVAL_MS,
   THROTTLE_BATCH,
   THROTTLE_INTERVAL_MS,
-  WRITE_CONCURRENCY,
 } from "./constants.ts";
-import { type FailureName, FAILURES } from "./fault.ts";
-import { encodeFrame } from "./frame.ts";
-import { encodeRequest, type RequestType, type SyncRequest, type SyncResponse } from "./message.ts";
+import { type FailureName, FAILURES, offence, offenceOf } from "./fault.ts";
+import type { RequestType, SyncRequest, SyncResponse } from "./message.ts";
 import { METRIC, type StreamMeter } from "./meters.ts";
 import { classifyPeerError, peerError } from "./peer_error.ts";
 import { RequestCore } from "./request_core.ts";
 import type { RequestEffect, RequestEvent } from "./request_events.ts";
+import { type RequestPort, RequestWriter } from "./request_writer.ts";
 import type { RequestOptions, StreamHealthStats } from "./types.ts";
-
-/** What the manager needs of the streams. */
-export interface RequestPort {
-  /** Writes a request's frame on a stream. @throws {HsyncError} TRANSPORT. */
-  send(instance: number, id: bigint, type: RequestType, frame: Uint8Array): Promise<void>;
-  /** Asks the stream for a sign of life. @throws {HsyncError} when there is none. */
-  probe(instance: number): Promise<number>;
-  /** Says that a stream misbehaved. */
-  report(instance: number, failure: FailureName, text: string): void;
-  /** A stream that was to be drained has nothing in flight any more. */
-  drained(instance: number): void;
-}
 
 /** An answer of the right kind, unchecked otherwise. */
 export interface RawAnswer<R extends SyncResponse = SyncResponse> {
@@ -50,6 +37,8 @@ interface Entry {
   readonly request: SyncRequest;
   readonly settle: { resolve(answer: RawAnswer): void; reject(error: HsyncError): void };
   readonly release: () => void;
+  /** Takes the request back while it is not written. */
+  readonly withdraw: AbortController;
   response: SyncResponse | undefined;
 }
 
@@ -67,7 +56,7 @@ export class RequestManager {
   readonly #port: RequestPort;
   readonly #core: RequestCore;
   readonly #entries = new Map<number, Entry>();
-  readonly #writes = new Semaphore(WRITE_CONCURRENCY);
+  readonly #writer: RequestWriter;
   readonly #sending = new Set<Promise<void>>();
   readonly #errorsInARow = new Map<number, number>();
   #nextKey = 1;
@@ -89,6 +78,7 @@ export class RequestManager {
     this.#meter = options.meter;
     this.#logger = options.logger;
     this.#port = options.port;
+    this.#writer = new RequestWriter(options);
     this.#core = new RequestCore(options.newId, options.clock.monotonic());
   }
 
@@ -109,8 +99,9 @@ export class RequestManager {
    * Sends a request to the best stream that may serve it.
    *
    * @throws {HsyncError} fault NONE: CANCELLED, QUEUE_FULL, NO_ELIGIBLE_STREAM, NO_STREAM, WAIT_TIMEOUT,
-   *   STREAM_REMOVED, CLOSED, PEER_CAP, PEER_BUSY, PEER_ERROR, UNSUPPORTED; TIMEOUT: REQUEST_TIMEOUT; TRANSPORT:
-   *   WRITE_FAILED; BEHIND: PEER_LACKS; PROTOCOL: RESPONSE_TYPE. What blames a stream has been reported already.
+   *   WRITE_TIMEOUT, STREAM_REMOVED, CLOSED, REQUEST_INVALID, PEER_CAP, PEER_BUSY, PEER_ERROR, UNSUPPORTED; TIMEOUT:
+   *   REQUEST_TIMEOUT; TRANSPORT: WRITE_FAILED; BEHIND: PEER_LACKS; PROTOCOL: RESPONSE_TYPE. What blames a stream has
+   *   been reported already.
    */
   doRequest<T extends SyncRequest>(
     request: T,
@@ -126,6 +117,7 @@ export class RequestManager {
       request,
       settle: { resolve, reject },
       release: () => signal?.removeEventListener("abort", onAbort),
+      withdraw: new AbortController(),
       response: undefined,
     });
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -161,6 +153,10 @@ export class RequestManager {
     this.#errorsInARow.delete(instance);
     this.#step({ type: "removed", instance });
   }
+  /** The stream has answered a question: it lives, and may be used again after a time-out. */
+  revived(instance: number): void {
+    this.#step({ type: "revived", instance });
+  }
   failures(peer: string, count: number): void {
     this.#step({ type: "failures", peer, count });
   }
@@ -173,7 +169,7 @@ export class RequestManager {
   expects(instance: number, id: bigint): boolean {
     return this.#core.expects(instance, id);
   }
-  /** Hands in an answer. One that belongs to no pending request is dropped. */
+  /** Hands in an answer. Of one that nobody waits for any more only the id counts: the stream is done with it. */
   deliver(instance: number, id: bigint, response: SyncResponse | undefined): void {
     const key = this.#core.keyOf(instance, id);
     const entry = key === undefined ? undefined : this.#entries.get(key);
@@ -275,11 +271,9 @@ export class RequestManager {
     if (entry === undefined) return;
     const { request } = entry;
     this.#meter.clientRequest(request.type);
-    const sending = this.#writes.run(async () => {
-      // It may have been cancelled while it waited for its turn to write.
-      if (!this.#entries.has(key)) return;
-      await this.#port.send(instance, id, request.type, encodeFrame(encodeRequest(id, request)));
-    }).catch(() => this.#step({ type: "writeFailed", key })).finally(() => this.#sending.delete(sending));
+    const sending = this.#writer.write(instance, id, request, entry.withdraw.signal)
+      .then((type) => this.#step({ type, instance, id }))
+      .finally(() => this.#sending.delete(sending));
     this.#sending.add(sending);
   }
 
@@ -311,7 +305,7 @@ export class RequestManager {
     }
     const text = `${type}: the peer answered with ${response?.type ?? "an unknown kind of response"}`;
     this.#meter.clientFailed(type, FAILURES.RESPONSE_TYPE.error);
-    this.#port.report(instance, "RESPONSE_TYPE", text);
+    this.#port.report(instance, offence("RESPONSE_TYPE", text));
     entry.settle.reject(new HsyncError("RESPONSE_TYPE", text, { fault: "PROTOCOL", streamId: peer }));
   }
 
@@ -331,7 +325,9 @@ export class RequestManager {
       case "PEER_ERROR": {
         const n = (this.#errorsInARow.get(instance) ?? 0) + 1;
         this.#errorsInARow.set(instance, n % ERRORS_IN_A_ROW);
-        if (n >= ERRORS_IN_A_ROW) this.#port.report(instance, "PEER_ERROR", `${n} error answers in a row`);
+        if (n >= ERRORS_IN_A_ROW) {
+          this.#port.report(instance, offence("PEER_ERROR", `${n} error answers in a row`));
+        }
         break;
       }
       default:
@@ -343,6 +339,7 @@ export class RequestManager {
   #requestFailed(effect: Extract<RequestEffect, { type: "failed" }>): void {
     const entry = this.#take(effect.key);
     if (entry === undefined) return;
+    entry.withdraw.abort();
     const { type } = entry.request;
     const { failure, peer, ms } = effect;
     this.#failed++;
@@ -362,14 +359,15 @@ export class RequestManager {
 
   /** After a time-out the stream proves that it lives, or fails a second time (§4.4). */
   #revive(instance: number, what: RequestType): void {
-    this.#port.report(instance, "REQUEST_TIMEOUT", `no answer to ${what} in time`);
+    this.#port.report(instance, offence("REQUEST_TIMEOUT", `no answer to ${what} in time`));
     const probing = this.#port.probe(instance).then(
-      () => this.#step({ type: "revived", instance }),
-      (error) => {
-        // A stream that is gone has said so itself; a silent one has failed again.
-        if (error instanceof HsyncError && error.code === "PROBE_SILENT") {
-          this.#port.report(instance, "KEEP_ALIVE_TIMEOUT", "no answer to the probe after a time-out");
-        }
+      () => this.revived(instance),
+      (cause) => {
+        // A stream that is gone has said so itself. Whatever else is no height is a second failure, or worse.
+        if (!this.#core.has(instance)) return;
+        const why = offenceOf(cause);
+        const text = `no good answer to the probe after a time-out: ${why.text}`;
+        this.#port.report(instance, isCritical(why.fault) ? why : offence("KEEP_ALIVE_TIMEOUT", text));
       },
     ).finally(() => this.#sending.delete(probing));
     this.#sending.add(probing);
@@ -385,5 +383,7 @@ const FAILURE_TEXT: Partial<Record<FailureName, string>> = {
   WAIT_TIMEOUT: "no stream became free in time",
   STREAM_REMOVED: "stream removed when doing request",
   REQUEST_TIMEOUT: "request timeout",
+  REQUEST_INVALID: "encode request: it does not fit a message",
+  WRITE_TIMEOUT: "the request could not be written in time",
   WRITE_FAILED: "write bytes: the stream is gone",
 };

@@ -187,12 +187,16 @@ export class StreamManager implements StreamOwner {
     this.#step({ type: "alive", instance: stream.instance });
     this.#o.requests.deliver(stream.instance, id, response);
   }
+  late(stream: SyncStream, id: bigint): void {
+    this.#o.requests.deliver(stream.instance, id, undefined);
+  }
   progress(stream: SyncStream): void {
     this.#o.requests.progress(stream.instance);
   }
   height(stream: SyncStream | number, height: number): void {
     const instance = typeof stream === "number" ? stream : stream.instance;
     this.#step({ type: "height", instance, height });
+    this.#o.requests.revived(instance);
   }
   gone(stream: SyncStream, end: StreamEnd): void {
     this.#streams.delete(stream.instance);
@@ -376,9 +380,10 @@ export class StreamManager implements StreamOwner {
     if (this.#keeper.due()) this.#task(this.#keeper.save());
   }
 
-  /** True when a stream needs a sign of life. One that works for us has its own time-outs. */
+  /** True when a stream needs a sign of life. One that works for us, or takes our bytes, has its own time-outs. */
   #isQuiet(stream: SyncStream): boolean {
-    if (stream.isGone || stream.isEnding || stream.probing || stream.idleMs() < KEEP_ALIVE_MS) return false;
+    if (stream.isGone || stream.isEnding || stream.probing || stream.writing) return false;
+    if (stream.idleMs() < KEEP_ALIVE_MS) return false;
     return this.#o.requests.working(stream.instance) === undefined;
   }
 

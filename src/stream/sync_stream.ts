@@ -6,7 +6,7 @@
  * What must stay true: a stream is reset, never half-closed; it is not reset before one exchange has been completed
  * or its time has run out (§2.8, never-lines); and after `gone` nothing more comes out of it.
  */
-import { asHsyncError, type Clock, type FaultClass, HsyncError, isAbort } from "../base/mod.ts";
+import { asHsyncError, type Clock, type FaultClass, HsyncError, isAbort, Semaphore } from "../base/mod.ts";
 import type { P2PStream } from "../p2p/mod.ts";
 import {
   FRAME_TIMEOUT_MS,
@@ -37,6 +37,8 @@ export interface StreamOwner {
   /** True when an answer with this id is still waited for: others are not even decoded. */
   expects(stream: SyncStream, id: bigint): boolean;
   response(stream: SyncStream, id: bigint, response: SyncResponse | undefined): void;
+  /** The answer to a question that nobody waits for any more has come. */
+  late(stream: SyncStream, id: bigint): void;
   /** Another 4 KiB of an unfinished frame have arrived. */
   progress(stream: SyncStream): void;
   /** The peer named its height. */
@@ -76,7 +78,10 @@ export class SyncStream {
   #ending: { readonly failure: FailureName; readonly text: string; readonly by: number } | undefined;
   #answeredUs = false;
   #answeredThemAt: number | undefined;
-  #writing: { readonly deadline: number }[] = [];
+  /** One frame at a time, so that a frame's time begins with its first byte. */
+  readonly #turn = new Semaphore(1);
+  /** The frame that is being written. */
+  #writing: { readonly deadline: number; late: boolean } | undefined;
   #frameStartedAt = 0;
   #progressAt = 0;
   #progressBytes = 0;
@@ -132,11 +137,15 @@ export class SyncStream {
   get probing(): boolean {
     return this.#probe !== undefined;
   }
+  /** True while a frame of ours is on its way out. */
+  get writing(): boolean {
+    return this.#turn.free === 0;
+  }
 
   /** True when nothing is being asked of us or answered, and the other side is past the start (§2.8, never-lines). */
   get quiet(): boolean {
     if (this.#gone) return true;
-    const busy = this.#probe !== undefined || this.#writing.length > 0 || !this.#loop.idle;
+    const busy = this.#probe !== undefined || this.writing || !this.#loop.idle;
     return !busy && this.#exchanged(this.#clock.monotonic());
   }
 
@@ -152,24 +161,26 @@ export class SyncStream {
   }
 
   /**
-   * Sends a request that the owner will match. The answer is owed from now on.
+   * Sends a request that the owner will match. The answer is owed from the first byte on; `signal` takes the request
+   * back before that.
    *
-   * @throws {HsyncError} WRITE_FAILED, fault TRANSPORT: the stream is gone then.
+   * @throws {HsyncError} CANCELLED: not a byte went out; WRITE_FAILED, fault TRANSPORT: the stream is gone then.
    */
-  async ask(id: bigint, type: RequestType, frame: Uint8Array): Promise<void> {
-    if (this.#owed.size >= MAX_OWED) {
-      const oldest = this.#owed.keys().next();
-      if (!oldest.done) this.#owed.delete(oldest.value);
-    }
-    this.#owed.set(id, !SMALL_ANSWERS.has(type));
-    await this.#write(frame);
+  async ask(id: bigint, type: RequestType, frame: Uint8Array, signal?: AbortSignal): Promise<void> {
+    await this.#write(frame, signal, () => {
+      if (this.#owed.size >= MAX_OWED) {
+        const oldest = this.#owed.keys().next();
+        if (!oldest.done) this.#owed.delete(oldest.value);
+      }
+      this.#owed.set(id, !SMALL_ANSWERS.has(type));
+    });
   }
 
   /**
    * Asks for the peer's height: the first exchange of a stream, and its sign of life later. One at a time; a second
    * caller shares the first one's answer.
    *
-   * @throws {HsyncError} PROBE_SILENT (fault REFUSED) without an answer in 15 s; HEIGHT_ABSURD or RESPONSE_TYPE for
+   * @throws {HsyncError} PROBE_SILENT (fault REFUSED) without an answer 15 s after it was written; HEIGHT_ABSURD or RESPONSE_TYPE for
    *   a bad one; the transport's error when the stream ends. The stream itself stays: the owner decides.
    */
   probe(): Promise<number> {
@@ -182,7 +193,7 @@ export class SyncStream {
     this.#probe = probe;
     this.#serving.meter.clientRequest("getBlockNumber");
     // A failed write ends the stream, and that settles the probe.
-    this.ask(id, "getBlockNumber", frame).catch(() => {});
+    this.ask(id, "getBlockNumber", frame).then(() => probe.written(), () => {});
     return probe.promise;
   }
 
@@ -232,8 +243,8 @@ export class SyncStream {
         return;
       }
     }
-    if (this.#writing.some((w) => now >= w.deadline)) {
-      this.#serving.meter.writeFailed("timeout");
+    if (this.#writing !== undefined && now >= this.#writing.deadline) {
+      this.#writing.late = true;
       this.fail("WRITE_FAILED", "the peer does not take what we send");
     }
   }
@@ -256,15 +267,22 @@ export class SyncStream {
     });
   }
 
-  async #write(frame: Uint8Array): Promise<void> {
+  /** @param begin is called when the frame has its turn. */
+  async #write(frame: Uint8Array, signal?: AbortSignal, begin?: () => void): Promise<void> {
     if (this.#gone) throw this.#goneError("writing");
-    const now = this.#clock.monotonic();
-    const entry = { deadline: now + WRITE_BASE_MS + frame.length / WRITE_BYTES_PER_MS };
-    this.#writing.push(entry);
+    const release = await this.#turn.acquire(signal);
+    if (this.#gone) {
+      release();
+      throw this.#goneError("writing");
+    }
+    const deadline = this.#clock.monotonic() + WRITE_BASE_MS + frame.length / WRITE_BYTES_PER_MS;
+    const entry = { deadline, late: false };
+    this.#writing = entry;
+    begin?.();
     try {
       await this.p2p.write(frame);
     } catch (cause) {
-      this.#serving.meter.writeFailed(isAbort(cause) ? "canceled" : "write_failed");
+      this.#serving.meter.writeFailed(entry.late ? "timeout" : isAbort(cause) ? "canceled" : "write_failed");
       const error = asHsyncError(cause);
       this.fail("WRITE_FAILED", error.message);
       throw new HsyncError("WRITE_FAILED", `write bytes: ${error.message}`, {
@@ -274,7 +292,8 @@ export class SyncStream {
         cause,
       });
     } finally {
-      this.#writing = this.#writing.filter((w) => w !== entry);
+      this.#writing = undefined;
+      release();
     }
     this.#bytesOut += frame.length;
     this.#serving.meter.wrote(frame.length);
@@ -352,7 +371,10 @@ export class SyncStream {
     }
     this.#answeredUs = true;
     const probe = this.#probe?.id === id ? this.#probe : undefined;
-    if (probe === undefined && !this.#owner.expects(this, id)) return;
+    if (probe === undefined && !this.#owner.expects(this, id)) {
+      this.#owner.late(this, id);
+      return;
+    }
     const message = decodeMessage(bytes);
     const response = message.kind === "response" ? message.response : undefined;
     if (probe === undefined) {

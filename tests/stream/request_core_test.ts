@@ -9,8 +9,17 @@ class Bench {
   readonly core = new RequestCore(() => ++this.#id, 0);
   #key = 0;
 
+  /** Set to keep requests in our own queues. */
+  stalled = false;
+
+  /** Requests are written as soon as they are sent. */
   step(event: RequestEvent): RequestEffect[] {
-    return this.core.step(this.now, event);
+    const effects = this.core.step(this.now, event);
+    for (const sent of sends(effects)) if (!this.stalled) this.written(sent);
+    return effects;
+  }
+  written({ instance, id }: { readonly instance: number; readonly id: bigint }): RequestEffect[] {
+    return this.step({ type: "written", instance, id });
   }
   add(instance: number, peer = `P${instance}`, failures = 0): RequestEffect[] {
     return this.step({ type: "added", instance, peer, failures });
@@ -42,6 +51,7 @@ class Bench {
   }
 }
 
+type Sent = Extract<RequestEffect, { readonly type: "send" }>;
 const sends = (effects: readonly RequestEffect[]) => effects.filter((e) => e.type === "send");
 const instances = (effects: readonly RequestEffect[]) => sends(effects).map((e) => e.instance);
 const failures = (effects: readonly RequestEffect[]) =>
@@ -122,6 +132,25 @@ Deno.test("request core: a starving low request runs although highs keep coming"
   }
   assert.equal(running?.key, low.key);
   assert.ok(b.now - started <= 5_000, `it waited ${b.now - started} ms`);
+});
+
+// T-19
+Deno.test("request core: a starving request runs although an older one wants a stream that stays busy", () => {
+  const b = new Bench();
+  b.add(1, "A");
+  b.add(2, "B");
+  b.ask({ whitelist: new Set(["A"]) });
+  let running = sends(b.ask({ priority: "high", whitelist: new Set(["B"]) }).effects)[0];
+  b.ask({ whitelist: new Set(["A"]), waitMs: 600_000 });
+  const low = b.ask();
+  b.ask({ priority: "high" });
+  for (let i = 0; i < 100 && running?.key !== low.key; i++) {
+    b.now += 100;
+    b.ask({ priority: "high" });
+    running = sends(b.answer(running))[0];
+  }
+  assert.equal(running?.key, low.key);
+  assert.ok(b.now <= 5_000, `it waited ${b.now} ms`);
 });
 
 // T-19
@@ -290,6 +319,80 @@ Deno.test("request core: a peer that still works on two given-up requests gets n
   assert.deepEqual(instances(b.step({ type: "deliver", instance: 1, id: ids[0] as bigint })), [1]);
 });
 
+Deno.test("request core: two given-up requests that have been answered keep nobody off the stream", () => {
+  const b = new Bench();
+  b.add(1);
+  for (let i = 0; i < 5; i++) {
+    const { key, effects } = b.ask();
+    b.step({ type: "cancel", key });
+    b.answer(effects[0]);
+  }
+  assert.equal(b.core.available(b.now), 1);
+});
+
+Deno.test("request core: what was taken back before it was written is nothing to the peer", () => {
+  const b = new Bench();
+  b.add(1);
+  b.stalled = true;
+  for (let i = 0; i < 5; i++) {
+    const { key, effects } = b.ask();
+    assert.equal(sends(effects).length, 1);
+    b.step({ type: "cancel", key });
+    assert.equal(b.core.available(b.now), 0, "its write may still happen");
+    b.step({ ...sends(effects)[0] as Sent, type: "unsent" });
+    assert.equal(b.core.available(b.now), 1);
+  }
+});
+
+Deno.test("request core: what was given up while it was being written is still answered one day", () => {
+  const b = new Bench();
+  b.add(1);
+  b.stalled = true;
+  const given = Array.from({ length: 2 }, () => {
+    const { key, effects } = b.ask();
+    b.step({ type: "cancel", key });
+    b.written(sends(effects)[0] as Sent);
+    return effects[0];
+  });
+  assert.equal(b.core.available(b.now), 0, "two answers are to come");
+  b.answer(given[0]);
+  assert.equal(b.core.available(b.now), 1);
+});
+
+Deno.test("request core: the peer's time begins when it has the request", () => {
+  const b = new Bench();
+  b.add(1);
+  b.stalled = true;
+  const { key, effects } = b.ask({ type: "getBlockNumber", hardMs: 10_000, idleMs: 10_000 });
+  assert.deepEqual(b.tick(9_000), []);
+  b.written(sends(effects)[0] as Sent);
+  assert.deepEqual(b.tick(9_999), []);
+  assert.deepEqual(failures(b.tick(1)), [`${key}:REQUEST_TIMEOUT`]);
+});
+
+Deno.test("request core: a request that cannot be written in time blames nobody, and others get the next ones", () => {
+  const b = new Bench();
+  b.add(1);
+  b.stalled = true;
+  const first = b.ask({ type: "getBlockNumber", hardMs: 10_000, idleMs: 10_000 });
+  const effects = b.tick(10_000);
+  assert.deepEqual(failures(effects), [`${first.key}:WRITE_TIMEOUT`]);
+  assert.equal(effects.some((e) => e.type === "timedOut"), false);
+  b.step({ ...sends(first.effects)[0] as Sent, type: "unsent" });
+  assert.deepEqual(b.ask().effects, [], "not at once again on this stream");
+  assert.deepEqual(instances(b.add(2)), [2]);
+});
+
+Deno.test("request core: a request that cannot be encoded is our own failure and leaves the stream as it was", () => {
+  const b = new Bench();
+  b.add(1);
+  b.stalled = true;
+  const { key, effects } = b.ask();
+  const after = b.step({ ...sends(effects)[0] as Sent, type: "unsent" });
+  assert.deepEqual(failures(after), [`${key}:REQUEST_INVALID`]);
+  assert.equal(b.core.available(b.now), 1);
+});
+
 Deno.test("request core: an answer counts only on the stream that was asked", () => {
   const b = new Bench();
   b.add(1, "A");
@@ -305,10 +408,12 @@ Deno.test("request core: an answer counts only on the stream that was asked", ()
 Deno.test("request core: a failed write fails the request and leaves the stream unused", () => {
   const b = new Bench();
   b.add(1);
-  const { key } = b.ask();
-  assert.deepEqual(failures(b.step({ type: "writeFailed", key })), [`${key}:WRITE_FAILED`]);
+  b.stalled = true;
+  const { key, effects } = b.ask();
+  const failed = { ...sends(effects)[0] as Sent, type: "writeFailed" } as const;
+  assert.deepEqual(failures(b.step(failed)), [`${key}:WRITE_FAILED`]);
   assert.deepEqual(b.ask().effects, []);
-  assert.deepEqual(b.step({ type: "writeFailed", key }), [], "twice is once");
+  assert.deepEqual(b.step(failed), [], "twice is once");
 });
 
 Deno.test("request core: a stream that makes way finishes its request and gets no new one", () => {

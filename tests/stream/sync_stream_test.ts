@@ -24,6 +24,7 @@ class Bench {
   readonly peer: RawPeer;
   readonly responses: Array<{ readonly id: bigint; readonly response: SyncResponse | undefined }> = [];
   readonly heights: number[] = [];
+  readonly late: bigint[] = [];
   progress = 0;
   end: StreamEnd | undefined;
   expected: (id: bigint) => boolean = () => true;
@@ -56,6 +57,7 @@ class Bench {
       owner: {
         expects: (_s, id) => this.expected(id),
         response: (_s, id, response) => this.responses.push({ id, response }),
+        late: (_s, id) => this.late.push(id),
         progress: () => this.progress++,
         height: (_s, height) => this.heights.push(height),
         gone: (_s, end) => {
@@ -285,6 +287,7 @@ Deno.test("stream: a late answer to a request that was given up is dropped undec
   }
   assert.equal(b.failure(), undefined);
   assert.equal(b.responses.length, 0);
+  assert.equal(b.late.length, 40, "the owner is told each time that the stream is done with it");
   await b.close();
 });
 
@@ -421,6 +424,7 @@ Deno.test("stream: a peer that never reads is given up, and what we hold for it 
     owner: {
       expects: () => false,
       response: () => {},
+      late: () => {},
       progress: () => {},
       height: () => {},
       gone: (_s, e) => end = e,

@@ -1,0 +1,144 @@
+/** The request manager with real streams, on a simulated network: what the core's tables cannot see. */
+import assert from "node:assert/strict";
+import type { HsyncError } from "../../src/base/mod.ts";
+import type { SyncResponse } from "../../src/stream/message.ts";
+import { SyncServer } from "../../src/stream/server.ts";
+import { RecordedChain } from "./support/chain.ts";
+import { inWorld, type SimNode, type SimWorld } from "./support/node.ts";
+import { type RawPeer, settle } from "./support/raw_peer.ts";
+
+const honest = new SyncServer(new RecordedChain(0, 60));
+const BOUND = { height: 0, heightBound: () => 1_000_000 };
+
+/** Answers like an honest server, at once. */
+async function answer(
+  id: bigint,
+  request: Parameters<SyncServer["answer"]>[0],
+  peer: RawPeer,
+): Promise<void> {
+  const { response } = await honest.answer(request);
+  peer.respond(id, response);
+}
+
+/** The code that a call fails with, or `ok`. The clock goes on while it lasts. */
+async function codeOf(world: SimWorld, call: Promise<unknown>): Promise<string> {
+  let code: string | undefined;
+  call.then(() => code = "ok", (error: HsyncError) => code = error.code);
+  for (let i = 0; i < 400 && code === undefined; i++) await (i < 20 ? settle() : world.pass(1_000));
+  return code ?? "nothing";
+}
+function available(node: SimNode): number {
+  return node.protocol.getStreamHealthStats().availableStreams;
+}
+
+Deno.test("request manager: requests given up and then answered keep nobody off the stream", async () => {
+  await inWorld({}, async (world) => {
+    const held: Array<() => Promise<void>> = [];
+    world.raw((m, peer) => {
+      if (m.kind !== "request") return;
+      const go = () => answer(m.id, m.request, peer);
+      if (m.request?.type === "getBlockNumber") void go();
+      else held.push(go);
+    });
+    const node = world.node(BOUND);
+    await world.start(node);
+    for (let i = 0; i < 2; i++) {
+      const abort = new AbortController();
+      const call = node.protocol.client.getBlocksByNumber([1], { signal: abort.signal });
+      call.catch(() => {});
+      await settle();
+      abort.abort();
+      await settle();
+    }
+    assert.equal(held.length, 2);
+    assert.equal(available(node), 0, "the peer still works on both");
+    for (const go of held) await go();
+    await settle();
+    assert.equal(available(node), 1);
+  });
+});
+
+for (
+  const [name, second, critical] of [
+    ["an error", { type: "error", text: "oops" }, false],
+    ["an absurd height", { type: "getBlockNumber", number: 1n << 60n }, true],
+    ["hashes", { type: "getBlockHashes", hashes: [] }, true],
+  ] as ReadonlyArray<readonly [string, SyncResponse, boolean]>
+) {
+  Deno.test(`request manager: a stream that answers the probe after a time-out with ${name} makes way`, async () => {
+    await inWorld({}, async (world) => {
+      let heights = 0;
+      world.raw((m, peer) => {
+        if (m.kind !== "request" || m.request?.type !== "getBlockNumber") return;
+        if (++heights === 2) peer.respond(m.id, second);
+        else void answer(m.id, m.request, peer);
+      });
+      const node = world.node(BOUND);
+      await world.start(node);
+      assert.equal(await codeOf(world, node.protocol.client.getBlockHashes([1])), "REQUEST_TIMEOUT");
+      await world.pass(5_000);
+      const removed = node.events.find((e) => e.type === "removed");
+      assert.ok(removed?.type === "removed");
+      assert.equal(removed.critical, critical);
+      assert.equal(removed.fault === "TIMEOUT", !critical);
+    });
+  });
+}
+
+Deno.test("request manager: a peer that waits for our slow answer is not blamed for the silence meanwhile", async () => {
+  await inWorld({ link: () => ({ latencyMs: 5, bytesPerMs: 100 }) }, async (world) => {
+    const raw = world.raw((m, peer) => {
+      if (m.kind === "request") void answer(m.id, m.request, peer);
+    });
+    const node = world.node({ height: 60, heightBound: () => 1_000_000 });
+    const chain = node.chain as RecordedChain;
+    for (let n = 1; n <= 4; n++) {
+      chain.forged.set(n, { bytes: new Uint8Array(1 << 20), commitSig: new Uint8Array(97) });
+    }
+    await world.start(node);
+    await world.pass(1_000);
+    const [peer] = raw.peers;
+    assert.ok(peer !== undefined);
+    // 4 MiB at 100 KB a second.
+    peer.request(77n, { type: "getBlocksByNumber", numbers: [1n, 2n, 3n, 4n] });
+    await world.pass(1_000);
+    assert.equal(await codeOf(world, node.protocol.client.getBlockNumber()), "WRITE_TIMEOUT");
+    assert.equal(node.protocol.streams()[0]?.failures, 0);
+    await world.pass(120_000);
+    assert.deepEqual(peer.responses().map((r) => r.id), [77n]);
+    assert.deepEqual(node.events.filter((e) => e.type === "removed"), []);
+    assert.equal(await codeOf(world, node.protocol.client.getBlockNumber()), "ok");
+  });
+});
+
+Deno.test("request manager: streams that take nothing hold the common permits for seconds only", async () => {
+  await inWorld({}, async (world) => {
+    const stuck = 40;
+    const raws = Array.from({ length: stuck + 1 }, () =>
+      world.raw((m, peer) => {
+        if (m.kind === "request") void answer(m.id, m.request, peer);
+      }));
+    const node = world.node({
+      ...BOUND,
+      caps: { hardLowCap: stuck + 1, softLowCap: stuck + 1, highCap: 64, discBatch: 64 },
+    });
+    await world.start(node);
+    await world.pass(10_000);
+    assert.equal(node.protocol.streams().length, stuck + 1);
+    const good = raws[stuck]?.host.peerId ?? "";
+    for (const raw of raws.slice(0, stuck)) {
+      for (const { stream: { other } } of raw.peers) {
+        other.write = () => other.closed.then(() => Promise.reject(new Error("it took nothing")));
+      }
+    }
+    const bad = new Set(raws.slice(0, stuck).map((r) => r.host.peerId));
+    for (let i = 0; i < stuck; i++) {
+      node.protocol.client.getBlocksByNumber([1], { whitelist: bad }).catch(() => {});
+    }
+    await settle();
+    const started = world.clock.monotonic();
+    const call = node.protocol.client.getBlockNumber({ whitelist: new Set([good]) });
+    assert.equal(await codeOf(world, call), "ok");
+    assert.ok(world.clock.monotonic() - started <= 5_000, `${world.clock.monotonic() - started} ms`);
+  });
+});

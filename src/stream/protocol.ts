@@ -130,7 +130,7 @@ export class SyncProtocol implements PeerSource {
           const stream = this.#manager.stream(instance);
           return stream === undefined ? Promise.reject(new Error("the stream is gone")) : stream.probe();
         },
-        report: (instance, offence) => this.#manager.report(instance, offence),
+        report: (instance, offence) => this.#manager.reportInstance(instance, offence),
         drained: (instance) => this.#manager.drained(instance),
       },
     });

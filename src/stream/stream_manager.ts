@@ -10,7 +10,7 @@ import { type Cancel, Emitter, isCritical } from "../base/mod.ts";
 import type { P2PStream, PeerEvent } from "../p2p/mod.ts";
 import { BookKeeper } from "./book_keeper.ts";
 import { KEEP_ALIVE_MS, STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
-import { errorOf, type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
+import { errorOf, type Offence, offence, offenceOf } from "./fault.ts";
 import { ManagerCore } from "./manager_core.ts";
 import type { ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import type { ManagerOptions } from "./manager_parts.ts";
@@ -138,10 +138,10 @@ export class StreamManager implements StreamOwner {
     this.#o.logger.debug("stream reported", { peer, instance, ...offence });
     this.#step({ type: "offence", peer, ...(instance === undefined ? {} : { instance }), offence });
   }
-  /** The same for a stream that stands, by a row of the fault table. */
-  reportInstance(instance: number, failure: FailureName, text: string): void {
+  /** The same for a stream that stands. */
+  reportInstance(instance: number, offence: Offence): void {
     const stream = this.core.streams.get(instance);
-    if (stream !== undefined) this.report(stream.peer, offence(failure, text), instance);
+    if (stream !== undefined) this.report(stream.peer, offence, instance);
   }
   credit(peer: string): void {
     this.#step({ type: "credit", peer });

@@ -69,7 +69,7 @@ export async function dbVerify(loaded: LoadedConfig, options: DbVerifyOptions, i
 }
 
 function tell(report: StoreReport, seconds: number, json: boolean, io: CliIo): void {
-  const { from, to, blocks, failure } = report;
+  const { from, to, blocks, failure, disputes } = report;
   if (json) {
     io.out(JSON.stringify({
       schema: 1,
@@ -80,7 +80,27 @@ function tell(report: StoreReport, seconds: number, json: boolean, io: CliIo): v
       failure: failure === undefined
         ? null
         : { number: failure.number, code: failure.error.code, text: failure.error.message },
+      disputes: {
+        count: disputes.count,
+        named: disputes.named.map(({ source, first, second, proven }) => ({
+          source,
+          blocks: [first, second],
+          proven: proven ?? null,
+        })),
+      },
     }));
+  }
+  for (const { source, first, second, proven } of disputes.named) {
+    const suspect = proven === undefined
+      ? "one of the two"
+      : `that of block ${proven === first ? second : first}`;
+    io.err(
+      `blocks ${first} and ${second} both take in the receipts of shard ${source.shardId} block ${source.number}: ` +
+        `of their bodies ${suspect} is forged`,
+    );
+  }
+  if (disputes.count > disputes.named.length) {
+    io.err(`${disputes.count - disputes.named.length} more such pairs of blocks`);
   }
   if (failure !== undefined) {
     const good = Math.max(0, failure.number - 1);
@@ -100,7 +120,9 @@ function tell(report: StoreReport, seconds: number, json: boolean, io: CliIo): v
     io.out(
       `verified blocks=${blocks} from=${from} to=${to} certificates=${report.certificates} seconds=${
         seconds.toFixed(1)
-      }: all in order`,
+      }: ${
+        disputes.count === 0 ? "all in order" : `in order but for ${disputes.count} receipts taken in twice`
+      }`,
     );
   }
 }

@@ -40,6 +40,7 @@ import type { ChainStore } from "../store/mod.ts";
 import type { ErrorLabel } from "./error_label.ts";
 import { examineFork } from "./fork_check.ts";
 import { OddityLog } from "./oddity_log.ts";
+import type { ReceiptRun } from "./receipt_rules.ts";
 import { ReceiptWatch } from "./receipt_watch.ts";
 import { type RunBlock, RunCertifier } from "./run_certifier.ts";
 import type { ChainPoint, FetchedBlock } from "./types.ts";
@@ -57,6 +58,7 @@ export type VerifierStore = Pick<
   | "shardStateAt"
   | "record"
   | "putRecord"
+  | "recordAt"
   | "unprovenBodies"
 >;
 
@@ -216,11 +218,12 @@ export class CertifyingVerifier implements BatchVerifier {
     head: Header,
     signal: AbortSignal,
   ): Promise<Breach | undefined> {
-    const taken = new Map<string, number>();
+    const headers = batch.map((block) => block.delivered.block.header);
+    const receipts = await this.#receipts.run(head.number, headers);
     let parent = head;
     for (const [place, block] of batch.entries()) {
       const refusal = await this.#headerBreach(block, parent, signal) ??
-        await this.#bodyBreach(block, head.number, taken);
+        await this.#bodyBreach(block, receipts);
       if (refusal !== undefined) return { place, refusal };
       parent = block.delivered.block.header;
     }
@@ -259,11 +262,7 @@ export class CertifyingVerifier implements BatchVerifier {
     const bytes = await beaconStateAt(epoch, signal);
     if (bytes !== undefined) checkBeaconState(header, bytes);
   }
-  async #bodyBreach(
-    block: FetchedBlock,
-    height: number,
-    taken: Map<string, number>,
-  ): Promise<Refusal | undefined> {
+  async #bodyBreach(block: FetchedBlock, receipts: ReceiptRun): Promise<Refusal | undefined> {
     const { block: whole } = block.delivered;
     if (whole.incomingReceiptItems().length === 0) return undefined;
     try {
@@ -273,7 +272,7 @@ export class CertifyingVerifier implements BatchVerifier {
     } catch (error) {
       return refuse(block, "bad_body", error, "anotherSender");
     }
-    const problem = await this.#receipts.problem(whole, height, taken);
+    const problem = await receipts.problem(whole);
     if (problem === undefined) return undefined;
     const text = `block ${block.number} (${to0x(block.hash).slice(0, 18)}…) is refused: ${problem}`;
     return refuse(

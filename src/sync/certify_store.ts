@@ -56,14 +56,14 @@ export async function certifyOnOpen(
   const { certified } = await store.info();
   const walk = await StoreWalk.begin(store, params, verifier, options, { from: certified + 1 });
   const receipts = new ReceiptWatch({ store, logger: nullLogger });
-  let taken = new Map<string, number>();
+  let asked = await receipts.run(walk.done, []);
   const check = async (number: number, parent: Header) => {
     const stored = await store.blockAt(number);
     if (stored === undefined) throw storedFault(number, "STORED_BLOCK_MISSING", `block ${number} is missing`);
     const block = decodeBlock(stored.bytes);
     walk.anchors.require(store.meta.shardId, number, block.hash);
     checkHeader(parent, block.header, params);
-    const problem = await receipts.problem(block, walk.done, taken);
+    const problem = await asked.problem(block);
     if (problem !== undefined) {
       throw storedFault(number, "RECEIPTS_TWICE", `block ${number} is refused: ${problem}`);
     }
@@ -72,7 +72,6 @@ export async function certifyOnOpen(
   for (let below = walk.done;; below = walk.done) {
     const run = await walk.next(check);
     if (run === undefined) break;
-    taken = new Map();
     if (run.good.length > 0) {
       const { bodies, later } = await receipts.accept(run.good, below);
       await store.raiseAssurance(below + 1, walk.done, "signed");
@@ -82,6 +81,7 @@ export async function certifyOnOpen(
       });
       await store.markBodies([...later, ...now]);
     }
+    asked = await receipts.run(walk.done, []);
     if (walk.failure !== undefined) {
       await store.unwindTo(walk.done);
       const certificate = run.outcome?.certificate;

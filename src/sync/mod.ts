@@ -34,7 +34,13 @@ export {
   certifyOnOpen,
   requireAnchors,
 } from "./certify_store.ts";
-export { type StoreReport, verifyStore, type VerifyStoreOptions } from "./verify_store.ts";
+export {
+  type StoredDispute,
+  type StoredDisputes,
+  type StoreReport,
+  verifyStore,
+  type VerifyStoreOptions,
+} from "./verify_store.ts";
 export {
   type ReadableStore,
   type StoreProgress,

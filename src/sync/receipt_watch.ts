@@ -5,11 +5,12 @@
  * here. What must stay true: nothing waits for a proof before it is stored; `proven` is said only of a body whose root
  * matched; what waits is bounded, and found again after a restart.
  */
-import { HsyncError, type Logger } from "../base/mod.ts";
+import { HsyncError, type Logger, LruMap } from "../base/mod.ts";
 import { type Block, decodeBlock, decodeHeader, type Header } from "../chain/mod.ts";
 import { CrossLinkCertificates, proveIncomingReceipts } from "../consensus/mod.ts";
 import type { BodyMark, ChainStore } from "../store/mod.ts";
-import { receiptSources, sourceName, SpentReceipts } from "./spent_receipts.ts";
+import { ReceiptRun, receiptsOf } from "./receipt_rules.ts";
+import { type ReceiptDispute, sourceName, SpentReceipts } from "./spent_receipts.ts";
 
 /** Blocks that wait for a proof; the oldest are given up first. */
 const MAX_WAITING = 256;
@@ -17,11 +18,13 @@ const MAX_WAITING = 256;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 /** Newest blocks that are read again after a start, for their cross-links and for those that wait: links come early as well as late. */
 const LINKS_BACK = 128;
+/** Disputes that are remembered as told. */
+const MAX_TOLD = 1_024;
 
 export interface ReceiptWatchOptions {
   readonly store: Pick<
     ChainStore,
-    "record" | "putRecord" | "blockAt" | "headers" | "meta" | "unprovenBodies"
+    "record" | "putRecord" | "recordAt" | "blockAt" | "headers" | "meta" | "unprovenBodies"
   >;
   readonly logger: Logger;
 }
@@ -39,6 +42,7 @@ export class ReceiptWatch {
   readonly #links: CrossLinkCertificates | undefined;
   readonly #spent: SpentReceipts;
   readonly #waiting = new Map<number, Block>();
+  readonly #told = new LruMap<string, true>(MAX_TOLD);
   #waitingBytes = 0;
   #primed = false;
 
@@ -53,23 +57,14 @@ export class ReceiptWatch {
   }
 
   /**
-   * Why a block's receipts may not enter the chain; undefined: they may.
-   *
-   * @param height of the stored chain. @param taken sources that blocks between `height` and this one take in; those of this
-   * block are added.
+   * Asks about blocks that may come next, in order.
+   * @param height of the stored chain. @param headers of all that are at hand above it.
    * @throws {HsyncError} what reading the store throws.
    */
-  async problem(block: Block, height: number, taken: Map<string, number>): Promise<string | undefined> {
-    for (const source of receiptSources(block)) {
-      const name = sourceName(source);
-      const before = taken.get(name) ?? await this.#spent.takenAt(source, height);
-      if (before !== undefined) {
-        return `it takes in the receipts of shard ${source.shardId} block ${source.number}, which block ${before} ` +
-          "has taken in already";
-      }
-      taken.set(name, block.number);
-    }
-    return undefined;
+  async run(height: number, headers: readonly Header[]): Promise<ReceiptRun> {
+    await this.#prime(height);
+    const { store } = this.options;
+    return new ReceiptRun({ store, spent: this.#spent, links: this.#links, height, headers });
   }
 
   /**
@@ -79,28 +74,52 @@ export class ReceiptWatch {
    */
   async accept(blocks: readonly Block[], height: number): Promise<BodyVerdicts> {
     await this.#prime(height);
-    await this.#spent.note(blocks);
     for (const block of blocks) this.#addLinks(block.header);
-    const later: BodyMark[] = [];
+    const later = await this.#provenLater();
     const bodies = new Map<number, "proven" | "unproven">();
-    for (const [number, block] of [...this.#waiting]) {
-      if (!await this.#proven(block)) continue;
-      this.#drop(number);
-      later.push({ number, hash: block.hash, body: "proven" });
-    }
     for (const block of blocks) {
       if (block.incomingReceiptItems().length === 0) continue;
       const proven = await this.#proven(block);
       bodies.set(block.number, proven ? "proven" : "unproven");
       if (!proven) this.#wait(block);
     }
-    return { bodies, later: later.sort((a, b) => a.number - b.number) };
+    const proven = new Set(later.map((block) => block.number));
+    this.#tell(
+      await this.#spent.note(
+        [...later, ...blocks],
+        height,
+        (number) => proven.has(number) || bodies.get(number) === "proven",
+      ),
+    );
+    return { bodies, later: later.map(({ number, hash }) => ({ number, hash, body: "proven" })) };
   }
   /** Blocks above `number` are not stored (any more). */
   forgetAbove(number: number): void {
     for (const waiting of [...this.#waiting.keys()]) if (waiting > number) this.#drop(waiting);
   }
 
+  /** Blocks stored earlier that are proven now, ascending. They wait until the store says so too. */
+  async #provenLater(): Promise<Block[]> {
+    const later: Block[] = [];
+    for (const [number, block] of [...this.#waiting]) {
+      if (!await this.#proven(block)) continue;
+      if ((await this.options.store.recordAt(number))?.body === "proven") this.#drop(number);
+      else later.push(block);
+    }
+    return later.sort((a, b) => a.number - b.number);
+  }
+  /** One of the two bodies was not signed as it is. Which of them, only a proof can say; nobody is blamed before. */
+  #tell(disputes: readonly ReceiptDispute[]): void {
+    for (const { source, first, second } of disputes) {
+      const name = `${first}/${second}`;
+      if (this.#told.get(name) === true) continue;
+      this.#told.set(name, true);
+      this.options.logger.warn(
+        `blocks ${first} and ${second} both take in ${receiptsOf(source)}: one of the two bodies is forged`,
+        { source: sourceName(source), first, second },
+      );
+    }
+  }
   async #proven(block: Block): Promise<boolean> {
     if (this.#links === undefined) return false;
     return (await proveIncomingReceipts(block, this.#links)).proven;
@@ -109,6 +128,7 @@ export class ReceiptWatch {
     if (this.#links === undefined) return;
     // A copy: the block is a view into a whole answer, which must not stay in memory for it.
     const own = decodeBlock(block.bytes.slice());
+    this.#drop(own.number);
     this.#waiting.set(own.number, own);
     this.#waitingBytes += own.bytes.length;
     for (const number of this.#waiting.keys()) {

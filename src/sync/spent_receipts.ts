@@ -5,8 +5,9 @@
  * the chain's own tables would have to move with every append and unwind; small records beside the chain are enough,
  * because they are only hints: a hit is believed after reading the block that it names. So what must stay true is one
  * sided: a pair is written before its block is appended (a cut-off leaves a hint that nothing confirms, never a gap),
- * and a hint that its block does not confirm counts for nothing. A page covers 4,096 source blocks; a batch seldom
- * touches more than one, so that the price is one small write for a batch that takes in receipts at all.
+ * and a hint that its block does not confirm counts for nothing. Where two stored blocks take in one pair, the hint names the
+ * lower, unless the higher one's body is proven. A page covers 4,096 source blocks; a batch seldom touches more than one, so
+ * that the price is one small write for a batch that takes in receipts at all.
  */
 import { HsyncError, LruMap } from "../base/mod.ts";
 import { type Block, decodeBlock } from "../chain/mod.ts";
@@ -16,11 +17,27 @@ const NUMBERS_PER_PAGE = 4_096;
 /** Offset in the page (2 bytes), height that took the receipts in (6 bytes). */
 const ENTRY_BYTES = 8;
 const MAX_CACHED_PAGES = 64;
+/**
+ * Pages that a body may touch before it is proven: whoever makes a body up chooses its source numbers, and each page is a record
+ * that stays. Sources of one honest body lie within hours of each other, a page within two.
+ */
+const MAX_PAGES_UNPROVEN = 16;
+/** Takers that one question keeps in memory. */
+const MAX_TAKERS = 16;
 
 /** Source block: shard and number. */
 export interface ReceiptSource {
   readonly shardId: number;
   readonly number: number;
+}
+
+/** Two blocks that take in the same receipts; at most one of their bodies is the one that was signed. */
+export interface ReceiptDispute {
+  readonly source: ReceiptSource;
+  /** Height of the lower block. */
+  readonly first: number;
+  /** Height of the higher one. */
+  readonly second: number;
 }
 
 /** Source blocks of the incoming receipts of a block. @throws {HsyncError} fault DATA: a proof does not decode. */
@@ -32,6 +49,39 @@ export function receiptSources(block: Block): ReceiptSource[] {
 /** A name for a source block. */
 export function sourceName(source: ReceiptSource): string {
   return `${source.shardId}/${source.number}`;
+}
+
+/** A source block whose receipts a body takes in more than once; undefined: there is none. */
+export function repeatedSource(sources: readonly ReceiptSource[]): ReceiptSource | undefined {
+  const seen = new Set<string>();
+  return sources.find((source) => {
+    const name = sourceName(source);
+    if (seen.has(name)) return true;
+    seen.add(name);
+    return false;
+  });
+}
+
+/** Stored blocks that hints name, read once each. For one question only: the chain may turn afterwards. */
+export class StoredTakers {
+  readonly #known = new LruMap<number, { readonly block: Block; readonly names: ReadonlySet<string> }>(
+    MAX_TAKERS,
+  );
+
+  constructor(private readonly store: Pick<ChainStore, "blockAt">) {}
+
+  /** The stored block at a height, if it takes in the receipts of `source`. @throws {HsyncError} what reading throws. */
+  async confirmed(number: number, source: ReceiptSource): Promise<Block | undefined> {
+    let known = this.#known.get(number);
+    if (known === undefined) {
+      const stored = await this.store.blockAt(number);
+      if (stored === undefined) return undefined;
+      const block = decodeBlock(stored.bytes);
+      known = { block, names: new Set(receiptSources(block).map(sourceName)) };
+      this.#known.set(number, known);
+    }
+    return known.names.has(sourceName(source)) ? known.block : undefined;
+  }
 }
 
 /** Offset in the page to the height that took the receipts in. */
@@ -68,28 +118,52 @@ export class SpentReceipts {
   constructor(private readonly store: Pick<ChainStore, "record" | "putRecord" | "blockAt">) {}
 
   /**
-   * The stored block up to `height` that took in the receipts of `source`; undefined: none did.
+   * The stored block up to `height` that took in the receipts of `source`; undefined: none is known.
    * @throws {HsyncError} what reading the store throws.
    */
-  async takenAt(source: ReceiptSource, height: number): Promise<number | undefined> {
-    const page = await this.#page(pageName(source));
-    const taken = page.get(source.number % NUMBERS_PER_PAGE);
+  async takenBy(
+    source: ReceiptSource,
+    height: number,
+    takers: StoredTakers = new StoredTakers(this.store),
+  ): Promise<Block | undefined> {
+    const taken = (await this.#page(pageName(source))).get(offsetOf(source));
     if (taken === undefined || taken > height) return undefined;
-    const stored = await this.store.blockAt(taken);
-    if (stored === undefined) return undefined;
-    const confirmed = receiptSources(decodeBlock(stored.bytes)).some((s) =>
-      s.shardId === source.shardId && s.number === source.number
-    );
-    return confirmed ? taken : undefined;
+    return await takers.confirmed(taken, source);
   }
-  /** Notes what blocks take in. Durable when it resolves. @throws {HsyncError} what writing throws. */
-  async note(blocks: readonly Block[]): Promise<void> {
+  /**
+   * Notes what blocks take in, ascending. Durable when it resolves.
+   *
+   * @param height of the stored chain. @param isProven whether a block's body is the one that was signed.
+   * @returns what other blocks, stored or among these, take in as well.
+   * @throws {HsyncError} what reading and writing throw.
+   */
+  async note(
+    blocks: readonly Block[],
+    height: number,
+    isProven: (number: number) => boolean,
+  ): Promise<ReceiptDispute[]> {
+    const disputes: ReceiptDispute[] = [];
     const changed = new Map<string, Page>();
+    const fresh = new Map<string, number>();
+    const takers = new StoredTakers(this.store);
     for (const block of blocks) {
+      const proven = isProven(block.number);
+      const touched = new Set<string>();
       for (const source of receiptSources(block)) {
         const name = pageName(source);
-        const page = changed.get(name) ?? await this.#page(name);
-        const offset = source.number % NUMBERS_PER_PAGE;
+        touched.add(name);
+        if (!proven && touched.size > MAX_PAGES_UNPROVEN) break;
+        // A copy: what could not be written must not be believed later.
+        const page = changed.get(name) ?? new Map(await this.#page(name));
+        const offset = offsetOf(source);
+        const before = fresh.get(sourceName(source)) ??
+          (await this.takenBy(source, height, takers))?.number;
+        if (before !== undefined && before !== block.number) {
+          const [first, second] = before < block.number ? [before, block.number] : [block.number, before];
+          disputes.push({ source, first, second });
+          if (!proven && before < block.number) continue;
+        }
+        fresh.set(sourceName(source), block.number);
         if (page.get(offset) === block.number) continue;
         page.set(offset, block.number);
         changed.set(name, page);
@@ -99,6 +173,7 @@ export class SpentReceipts {
       await this.store.putRecord(name, encodePage(page));
       this.#pages.set(name, page);
     }
+    return disputes;
   }
   async #page(name: string): Promise<Page> {
     const known = this.#pages.get(name);
@@ -112,4 +187,7 @@ export class SpentReceipts {
 
 function pageName(source: ReceiptSource): string {
   return `taken-receipts/${source.shardId}/${Math.floor(source.number / NUMBERS_PER_PAGE)}`;
+}
+function offsetOf(source: ReceiptSource): number {
+  return source.number % NUMBERS_PER_PAGE;
 }

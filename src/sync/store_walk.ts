@@ -24,6 +24,7 @@ export type ReadableStore = Pick<
   | "headerAt"
   | "blockAt"
   | "commitSigAt"
+  | "recordAt"
   | "receiptsAt"
   | "shardStateAt"
 >;

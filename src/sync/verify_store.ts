@@ -2,7 +2,7 @@
  * A store checked again, block by block, by what its blocks themselves prove.
  *
  * Why it exists: an operator who doubts a disk or an import wants the first wrong block named. What must stay true: it
- * changes nothing, and believes nothing of the range but its bytes.
+ * changes nothing, and believes nothing of the range but its bytes and, of bodies that contradict each other, which was proven.
  */
 import { equalBytes, LruMap, to0x } from "../base/mod.ts";
 import {
@@ -15,7 +15,8 @@ import {
   receiptsRoot,
 } from "../chain/mod.ts";
 import { type BatchVerifier, checkHeader } from "../consensus/mod.ts";
-import { receiptSources, sourceName } from "./spent_receipts.ts";
+import { receiptsOf } from "./receipt_rules.ts";
+import { type ReceiptDispute, receiptSources, repeatedSource, sourceName } from "./spent_receipts.ts";
 import {
   type ReadableStore,
   storedFault,
@@ -26,12 +27,27 @@ import {
 
 /** Source blocks remembered to find receipts taken in twice; the oldest are forgotten first. */
 const SOURCES = 1_000_000;
+/** Disputes that a report names; the rest is counted. */
+const MAX_DISPUTES = 20;
 
 export interface VerifyStoreOptions extends StoreWalkOptions {
   /** First block to check; default the lowest above the one that the store begins with. */
   readonly from?: number | undefined;
   /** Last block to check; default the head. */
   readonly to?: number | undefined;
+}
+
+/** Two stored bodies that take in the same receipts. */
+export interface StoredDispute extends ReceiptDispute {
+  /** The one of them that was proven when it was stored, or after; undefined: neither. */
+  readonly proven: number | undefined;
+}
+
+/** Bodies that contradict each other while nothing says which is forged: that is no reason to take either away. */
+export interface StoredDisputes {
+  readonly count: number;
+  /** The first of them. */
+  readonly named: readonly StoredDispute[];
 }
 
 export interface StoreReport {
@@ -42,6 +58,7 @@ export interface StoreReport {
   readonly certificates: number;
   /** The first block that is not in order, and why. */
   readonly failure: WalkFailure | undefined;
+  readonly disputes: StoredDisputes;
 }
 
 /**
@@ -57,11 +74,55 @@ export async function verifyStore(
   options: VerifyStoreOptions = {},
 ): Promise<StoreReport> {
   const walk = await StoreWalk.begin(store, params, verifier, options, options);
-  const sources = new LruMap<string, number>(SOURCES);
-  const check = (number: number, parent: Header) => checkStored(number, parent, walk, sources);
+  const taken = new TakenSources(store);
+  const check = (number: number, parent: Header) => checkStored(number, parent, walk, taken);
   while (await walk.next(check) !== undefined);
   const { from, to, done, certificates, failure } = walk;
-  return { from, to, blocks: done - from + 1, certificates, failure };
+  return { from, to, blocks: done - from + 1, certificates, failure, disputes: taken.disputes() };
+}
+
+/** What the blocks of the range take in. */
+class TakenSources {
+  /** By source: the block that counts as its taker. */
+  readonly #takers = new LruMap<string, number>(SOURCES);
+  readonly #named: StoredDispute[] = [];
+  #count = 0;
+
+  constructor(private readonly store: Pick<ReadableStore, "recordAt">) {}
+
+  disputes(): StoredDisputes {
+    return { count: this.#count, named: this.#named };
+  }
+  /** @throws {HsyncError} RECEIPTS_TWICE: the block takes in what it, or a block with a proven body, has taken in. */
+  async add(block: Block): Promise<void> {
+    const { number } = block;
+    const sources = receiptSources(block);
+    const twice = repeatedSource(sources);
+    if (twice !== undefined) {
+      throw storedFault(number, "RECEIPTS_TWICE", `block ${number} takes in ${receiptsOf(twice)} twice`);
+    }
+    for (const source of sources) {
+      const name = sourceName(source);
+      const first = this.#takers.get(name);
+      const proven = first === undefined ? undefined : await this.#provenOf(first, number);
+      if (first !== undefined && proven === first) {
+        const text = `block ${number} takes in ${
+          receiptsOf(source)
+        }, which block ${first} has taken in already`;
+        throw storedFault(number, "RECEIPTS_TWICE", text);
+      }
+      if (first !== undefined && ++this.#count <= MAX_DISPUTES) {
+        this.#named.push({ source, first, second: number, proven });
+      }
+      if (first === undefined || proven === number) this.#takers.set(name, number);
+    }
+  }
+  async #provenOf(...numbers: readonly number[]): Promise<number | undefined> {
+    for (const number of numbers) {
+      if ((await this.store.recordAt(number))?.body === "proven") return number;
+    }
+    return undefined;
+  }
 }
 
 /** Everything about a stored block but its certificate. @throws {HsyncError} fault DATA: it is not in order. */
@@ -69,7 +130,7 @@ async function checkStored(
   number: number,
   parent: Header,
   walk: StoreWalk,
-  sources: LruMap<string, number>,
+  taken: TakenSources,
 ): Promise<Block> {
   const { store, params, anchors } = walk;
   const [stored, hash] = [await store.blockAt(number), await store.hashAt(number)];
@@ -89,16 +150,7 @@ async function checkStored(
   anchors.require(shardId, number, header.hash);
   checkHeader(parent, header, params);
   checkBody(block, { shardId });
-  for (const source of receiptSources(block)) {
-    const name = sourceName(source);
-    const before = sources.get(name);
-    if (before !== undefined) {
-      const text =
-        `block ${number} takes in the receipts of shard/block ${name}, which block ${before} has already`;
-      throw storedFault(number, "RECEIPTS_TWICE", text);
-    }
-    sources.set(name, number);
-  }
+  await taken.add(block);
   const receipts = await store.receiptsAt(number);
   if (receipts !== undefined && !equalBytes(receiptsRoot(receipts), header.receiptsRoot)) {
     throw storedFault(

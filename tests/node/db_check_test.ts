@@ -77,7 +77,14 @@ Deno.test("db verify passes a sound store, also in part and with every signature
     );
     const json = await db(dir, "verify", "--from", "11", "--to", "20", "--all-signatures", "--json");
     const { certificates, ...part } = JSON.parse(json.out.join(""));
-    assert.deepEqual(part, { schema: 1, from: 11, to: 20, blocks: 10, failure: null });
+    assert.deepEqual(part, {
+      schema: 1,
+      from: 11,
+      to: 20,
+      blocks: 10,
+      failure: null,
+      disputes: { count: 0, named: [] },
+    });
     assert.ok(certificates >= 10, `${certificates} certificates for ten blocks`);
     const beyond = await db(dir, "verify", "--from", "41");
     assert.equal(beyond.code, 2);

@@ -6,7 +6,6 @@ import {
   encodeBlock,
   encodeCXReceiptsProof,
   type Header,
-  indexTrieRoot,
   makeHeader,
 } from "../../src/chain/mod.ts";
 import {
@@ -16,18 +15,9 @@ import {
   proveIncomingReceipts,
   type SourceCertificates,
 } from "../../src/consensus/mod.ts";
-import type { DeliveredBlock } from "../../src/stream/mod.ts";
 import { SpentReceipts } from "../../src/sync/spent_receipts.ts";
-import { ChainBuilder } from "../builder/mod.ts";
-import { at, hashAt, tip } from "./support/chains.ts";
-import {
-  delivered,
-  recordedChain,
-  sent,
-  signedNetwork,
-  type TestChain,
-  VerifierBench,
-} from "./support/certified.ts";
+import { at, tip } from "./support/chains.ts";
+import { recordedChain, sent, type TestChain, VerifierBench } from "./support/certified.ts";
 
 const CHAINS = [recordedChain(0), recordedChain(1)] as const;
 
@@ -151,16 +141,6 @@ Deno.test("links that were stored before a restart prove what comes after it", a
   }
 });
 
-/** A signed block on top of a chain that takes in the proofs of recorded block `from` of shard 0. */
-function takingIn(builder: ChainBuilder, items: readonly Uint8Array[]): DeliveredBlock {
-  return delivered(
-    builder.next({ incomingReceipts: items, header: { incomingReceiptHash: indexTrieRoot(items) } }),
-  );
-}
-function proofItems(count: number): Uint8Array[] {
-  return CHAINS[0].blocks.flatMap((b) => b.block.incomingReceiptItems()).slice(0, count);
-}
-
 Deno.test("a block that waited for its link at a restart is proven by a link that comes after it", async () => {
   const late = CHAINS[0].blocks.find(({ block }) =>
     block.number > 30 &&
@@ -184,46 +164,20 @@ Deno.test("a block that waited for its link at a restart is proven by a link tha
   }
 });
 
-Deno.test("receipts of a source block are taken in once: in a batch, across batches, and after a restart", async () => {
-  const network = signedNetwork({ seed: 61, epochLength: 50, electedSlots: 3 });
-  const [one, two, three] = proofItems(3) as [Uint8Array, Uint8Array, Uint8Array];
-  const builder = ChainBuilder.start(network);
-  const blocks = [delivered(builder.head)];
-  for (let n = 1; n <= 12; n++) {
-    blocks.push(n === 5 ? takingIn(builder, [one, two]) : delivered(builder.next()));
-  }
-  const again = [takingIn(builder.fork(1), [three, one]), takingIn(builder.fork(2), [three, three])] as const;
-  const bench = await VerifierBench.open({ params: network.params });
+Deno.test("a proof that could not be written down is written with the next blocks", async () => {
+  const bench = await VerifierBench.open();
   try {
-    // Within one batch.
-    const whole = await bench.verify(
-      sent([...blocks.slice(1), again[0]], (n) => n === 13 ? "liar" : "honest"),
-      1_000,
-    );
-    assert.equal(whole.accepted.length, 12);
-    assert.equal(whole.refusal?.number, 13);
-    assert.equal(whole.refusal?.remedy, "anotherSender", "the hash does not cover the proofs");
-    assert.deepEqual(whole.refusal?.culprits.map((c) => c.streamId), ["liar"]);
-    await bench.follow({ blocks });
-    for (const block of again) {
-      const verdict = await bench.take(sent([block]), 13);
-      assert.equal(verdict.refusal?.number, 13);
-      assert.match(verdict.refusal?.text ?? "", /taken in already/);
+    await bench.follow(CHAINS[0], { to: 60, batch: 1 });
+    let lost: readonly number[] = [];
+    while (lost.length === 0) {
+      const batch = sent([at(CHAINS[0], bench.store.head().number + 1)]);
+      const verdict = await bench.verify(batch, tip(CHAINS[0]));
+      lost = verdict.bodies?.map((mark) => mark.number) ?? [];
+      await bench.append(batch, { accepted: verdict.accepted });
     }
-    const restarted = await VerifierBench.open({ params: network.params, store: bench.store });
-    assert.equal((await restarted.take(sent([again[0]]), 13)).refusal?.number, 13);
-    // What an unwound block took in is free again.
-    await bench.store.unwindTo(4);
-    const fork = ChainBuilder.start(network);
-    while (fork.head.number < 4) fork.next();
-    assert.deepEqual(fork.head.hash, hashAt({ blocks }, 4));
-    const other = fork.fork(9);
-    assert.equal(
-      (await bench.take(sent([delivered(other.next()), takingIn(other, [one, three])]), 6)).refusal,
-      undefined,
-    );
-    assert.equal((await bench.take(sent([takingIn(other, [two])]), 7)).refusal, undefined);
-    assert.equal((await bench.take(sent([takingIn(other, [one])]), 8)).refusal?.number, 8);
+    for (const number of lost) assert.equal((await bench.store.recordAt(number))?.body, "unproven");
+    await bench.follow(CHAINS[0], { to: bench.store.head().number + 1 });
+    for (const number of lost) assert.equal((await bench.store.recordAt(number))?.body, "proven");
   } finally {
     await bench.close();
   }
@@ -276,15 +230,15 @@ Deno.test("a hint that its block does not confirm counts for nothing, and a dama
     putRecord: (name: string, value: Uint8Array) => Promise.resolve(void records.set(name, value.slice())),
     blockAt: () => Promise.resolve({ bytes: stored, commitSig: undefined }),
   };
-  await new SpentReceipts(store).note(taking);
+  await new SpentReceipts(store).note(taking, 0, () => false);
   const spent = new SpentReceipts(store);
-  assert.equal(await spent.takenAt(source, block.number), block.number);
-  assert.equal(await spent.takenAt(source, block.number - 1), undefined, "not below the height asked for");
+  assert.equal((await spent.takenBy(source, block.number))?.number, block.number);
+  assert.equal(await spent.takenBy(source, block.number - 1), undefined, "not below the height asked for");
   stored = at(CHAINS[0], 1).block.bytes;
-  assert.equal(await spent.takenAt(source, block.number), undefined);
+  assert.equal(await spent.takenBy(source, block.number), undefined);
   for (const [name, value] of records) records.set(name, value.subarray(1));
   await assert.rejects(
-    new SpentReceipts(store).takenAt(source, 500),
+    new SpentReceipts(store).takenBy(source, 500),
     (e: unknown) => e instanceof HsyncError && e.code === "STORE_DAMAGED" && e.fault === "NONE",
   );
 });

@@ -84,6 +84,7 @@ Deno.test("a range is checked by the committees below it, and all signatures whe
       blocks: 91,
       certificates: undefined,
       failure: undefined,
+      disputes: { count: 0, named: [] },
     });
     // The one of block 59, in block 60's header, is looked at too.
     assert.equal(certificates.certificates, 92);

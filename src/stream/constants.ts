@@ -11,10 +11,10 @@ export const MAX_FRAME_BYTES = 20 * 1024 * 1024;
 /** A server stops adding blocks to an answer here, so that the frame stays far below its limit (§2.8 [TS] 2). */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 /**
- * Largest frame taken on a stream that owes us no big answer. A request is a few kilobytes; with this limit a
- * peer that was asked nothing cannot make us hold twenty megabytes.
+ * Largest frame taken on a stream that owes us no big answer: twice what is even looked at as a request. With this limit
+ * a peer that was asked nothing cannot make us hold twenty megabytes.
  */
-export const MAX_UNASKED_FRAME_BYTES = 1024 * 1024;
+export const MAX_UNASKED_FRAME_BYTES = 128 * 1024;
 /** A request longer than this is refused unread: the caps of every request fit into a quarter of it. */
 export const MAX_REQUEST_BYTES = 64 * 1024;
 
@@ -47,6 +47,10 @@ export const SETTLE_MS = 1_000;
 export const REOPEN_PAUSE_MS = 3_000;
 /** Streams of one peer that are served at once (§2.3). */
 export const MAX_STREAMS_PER_PEER = 2;
+/** Refused streams that are kept until they may be reset without harm (§2.8): of one peer … */
+export const REFUSED_STREAMS_PER_PEER = 2;
+/** … and of all together. */
+export const MAX_REFUSED_STREAMS = 128;
 
 /** An unfinished frame must grow by this much … */
 export const PROGRESS_BYTES = 4 * 1024;

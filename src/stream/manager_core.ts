@@ -133,6 +133,7 @@ export class ManagerCore {
     }
     this.streams.end(stream, refusal[0], refusal[1], out);
     if (direction === "out") this.discovery.setUp(peer, instance, "NONE", now, out);
+    else this.streams.thin(peer, now, out);
   }
 
   /** Why a new stream is not wanted (§3.3). It is served all the same until it ends (§2.3). */

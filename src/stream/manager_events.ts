@@ -102,6 +102,8 @@ export type ManagerEffect =
   | { readonly type: "probe"; readonly instance: number }
   /** End the stream in the orderly way. */
   | { readonly type: "end"; readonly instance: number; readonly failure: FailureName; readonly text: string }
+  /** End it now: it has been on its way out, and there are too many of these. */
+  | { readonly type: "cut"; readonly instance: number; readonly failure: FailureName; readonly text: string }
   /** The stream may carry requests from now on. */
   | { readonly type: "activate"; readonly instance: number; readonly peer: string; readonly failures: number }
   | { readonly type: "deactivate"; readonly instance: number }

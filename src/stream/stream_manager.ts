@@ -249,6 +249,9 @@ export class StreamManager implements StreamOwner {
       case "end":
         this.#streams.get(effect.instance)?.end(effect.failure, effect.text);
         return;
+      case "cut":
+        this.#streams.get(effect.instance)?.fail(effect.failure, effect.text);
+        return;
       case "activate":
         return requests.added(effect.instance, effect.peer, effect.failures);
       case "deactivate":

@@ -6,7 +6,12 @@
  * move says what it changed.
  */
 import { Capacity } from "./capacity.ts";
-import { MAX_RESERVED_STREAMS } from "./constants.ts";
+import {
+  MAX_REFUSED_STREAMS,
+  MAX_RESERVED_STREAMS,
+  REFUSED_STREAMS_PER_PEER,
+  SETTLE_MS,
+} from "./constants.ts";
 import { type FailureName, offence } from "./fault.ts";
 import type { ManagerConfig, ManagerEffect } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
@@ -139,6 +144,24 @@ export class StreamSet {
     if (stream.state === "ending") return;
     stream.state = "ending";
     out.push({ type: "end", instance: stream.instance, failure, text });
+  }
+
+  /**
+   * Keeps the inbound streams that are on their way out few: each is read and served until it may be reset without harm.
+   * A Go node never has more than two with us, so that one peer's are cut whatever their age; among those of many peers
+   * only streams whose opener is past accepting them (§2.8, never-lines), which their number of connections bounds.
+   */
+  thin(peer: string, now: number, out: ManagerEffect[]): void {
+    const ending = [...this.#streams.values()].filter((s) => s.state === "ending" && s.direction === "in");
+    const own = ending.filter((s) => s.peer === peer);
+    const cut = new Set(own.slice(0, Math.max(0, own.length - REFUSED_STREAMS_PER_PEER)));
+    for (const s of ending) {
+      if (ending.length - cut.size <= MAX_REFUSED_STREAMS) break;
+      if (now - s.openedAt >= SETTLE_MS) cut.add(s);
+    }
+    for (const { instance } of cut) {
+      out.push({ type: "cut", instance, failure: "OVER_CAPACITY", text: "too many refused streams" });
+    }
   }
 
   /** Gives a proven stream a place: active while there is room, else reserved, else none (§3.3). */

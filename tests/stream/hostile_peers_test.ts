@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { HsyncError } from "../../src/base/mod.ts";
+import { MAX_UNASKED_FRAME_BYTES } from "../../src/stream/constants.ts";
+import { encodeRequest, type SyncRequest } from "../../src/stream/message.ts";
 import { METRIC } from "../../src/stream/meters.ts";
 import { SyncServer } from "../../src/stream/server.ts";
 import { RecordedChain } from "./support/chain.ts";
-import { inWorld, TOPIC } from "./support/node.ts";
-import { settle } from "./support/raw_peer.ts";
+import { CAPS, inWorld, TOPIC } from "./support/node.ts";
+import { answerHeights, RawPeer, settle } from "./support/raw_peer.ts";
+import type { SimStream } from "./support/sim_stream.ts";
 
 Deno.test("protocol: a peer that hangs up while its bad answer is being checked is cooled down all the same", async () => {
   await inWorld({}, async (world) => {
@@ -35,4 +38,48 @@ Deno.test("protocol: a peer that hangs up while its bad answer is being checked 
     assert.deepEqual([entry?.reason, entry?.critical], ["invalid_blocks", true]);
     assert.equal(node.meter.get(METRIC.criticalErrors, { topic: TOPIC }), 1);
   });
+});
+
+Deno.test("protocol: a peer that opens stream after stream has four at most, and is answered on the newest all the same", async () => {
+  await inWorld({}, async (world) => {
+    const node = world.node({ height: 60, caps: { ...CAPS, hardLowCap: 0, softLowCap: 0 } });
+    await world.start(node);
+    const host = world.network.host();
+    const open = async () => {
+      const stream = await host.openStream({ peerId: node.host.peerId, addresses: [] }, TOPIC, {
+        timeoutMs: 1_000,
+      });
+      return new RawPeer(stream as SimStream, answerHeights(60));
+    };
+    const peers: RawPeer[] = [];
+    for (let i = 0; i < 32; i++) {
+      peers.push(await open());
+      await world.pass(10);
+    }
+    const standing = () => node.host.streams.filter((s) => s.peerId === host.peerId && !s.isReset).length;
+    assert.equal(standing(), 4);
+    const newest = peers.at(-1);
+    newest?.request(7n, { type: "getBlockNumber" });
+    await world.pass(10);
+    assert.deepEqual(newest?.responses().map((r) => r.response), [{ type: "getBlockNumber", number: 60n }]);
+    await world.pass(15_000);
+    assert.equal(standing(), 1);
+    assert.equal(node.protocol.snapshot().cooldown, 0, "nobody is blamed");
+  });
+});
+
+Deno.test("message: every request at its cap is far below the largest frame that a peer may send unasked", () => {
+  const hashes = Array.from({ length: 256 }, () => new Uint8Array(32).fill(255));
+  const numbers = Array.from({ length: 50 }, () => 2n ** 64n - 1n);
+  const largest: SyncRequest[] = [
+    { type: "getBlockHashes", numbers },
+    { type: "getNodeData", hashes },
+    { type: "getReceipts", hashes: hashes.slice(0, 128) },
+    { type: "getByteCodes", hashes: hashes.slice(0, 128), bytes: 2n ** 21n },
+  ];
+  for (const request of largest) {
+    const { length } = encodeRequest(2n ** 64n - 1n, request);
+    assert.ok(length * 8 < MAX_UNASKED_FRAME_BYTES, `${request.type}: ${length} bytes`);
+  }
+  assert.ok(MAX_UNASKED_FRAME_BYTES <= 128 * 1024);
 });

@@ -175,3 +175,31 @@ Deno.test("removal: one peer that comes and goes is no outage, nor are peers tha
   }
   assert.equal(of(c.effects, "outage").length, 0);
 });
+
+Deno.test("removal: refused streams of one peer are few: the oldest is cut before its time, never the only ones", () => {
+  const b = started();
+  b.live("N1", "in");
+  b.live("N1", "in");
+  const refused: number[] = [];
+  for (let i = 0; i < 40; i++) {
+    b.now += 100;
+    refused.push(b.open("N1", "in").instance);
+    for (const { instance } of of(b.effects.splice(0), "cut")) b.gone(instance, "OVER_CAPACITY");
+    const standing = [...b.core.streams.all()].filter((s) => s.peer === "N1");
+    assert.ok(standing.length <= 4, `${standing.length} streams stand`);
+  }
+  const left = [...b.core.streams.all()].filter((s) => s.state === "ending").map((s) => s.instance);
+  assert.deepEqual(left, refused.slice(-2));
+});
+
+Deno.test("removal: refused streams of all peers are bounded, but none is cut within its first second", () => {
+  const b = started({ caps: { ...CAPS, highCap: 0 }, maxReserved: 0 });
+  for (let i = 0; i < 300; i++) b.open(`N${i}`, "in");
+  assert.equal(of(b.effects, "cut").length, 0, "a Go node that has just come may not have read yet");
+  b.now += 1_000;
+  b.open("N300", "in");
+  const cut = of(b.effects, "cut").map((e) => e.instance);
+  for (const instance of cut) b.gone(instance, "OVER_CAPACITY");
+  assert.equal([...b.core.streams.all()].length, 128);
+  assert.deepEqual(cut, Array.from({ length: 173 }, (_, i) => i + 1), "the oldest first");
+});

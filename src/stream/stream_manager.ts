@@ -21,7 +21,6 @@ import { Seeker } from "./seeker.ts";
 import { type StreamEnd, type StreamOwner, SyncStream } from "./sync_stream.ts";
 import type { StreamEvent } from "./types.ts";
 
-const PROTECT_TAG = "sync-stream";
 /** Streams that never completed an exchange are given this long at shutdown (§2.8, never-lines). */
 const STOP_GRACE_MS = 3_000;
 /** How often a leaving node looks whether its streams have come to rest. */
@@ -242,7 +241,8 @@ export class StreamManager implements StreamOwner {
   }
 
   #effect(effect: ManagerEffect): void {
-    const { requests, host, logger, serving: { meter } } = this.#o;
+    // A peer is protected in the name of the protocol: another one may use it longer.
+    const { requests, host, logger, protocolId, serving: { meter } } = this.#o;
     switch (effect.type) {
       case "probe":
         return this.#probe(effect.instance);
@@ -265,9 +265,9 @@ export class StreamManager implements StreamOwner {
       case "suspend":
         return requests.suspend(effect.peer, effect.ms);
       case "protect":
-        return host.protect(effect.peer, PROTECT_TAG);
+        return host.protect(effect.peer, protocolId);
       case "unprotect":
-        return host.unprotect(effect.peer, PROTECT_TAG);
+        return host.unprotect(effect.peer, protocolId);
       case "dial":
         if (this.core.discovery.isTrusted(effect.peer.peerId)) meter.count(METRIC.trustedAttempts);
         return this.#task(this.#seeker.dial(effect.peer));
@@ -386,7 +386,11 @@ export class StreamManager implements StreamOwner {
   /** True when a stream needs a sign of life. One that works for us, or takes our bytes, has its own time-outs. */
   #isQuiet(stream: SyncStream): boolean {
     if (stream.isGone || stream.isEnding || stream.probing || stream.writing) return false;
-    if (stream.idleMs() < KEEP_ALIVE_MS) return false;
+    // Of a stream that has a place answers are wanted: bytes alone may be empty frames for ever.
+    const core = this.core.streams.get(stream.instance);
+    const placed = core?.state === "active" || core?.state === "reserved";
+    const quietMs = placed ? this.#now() - core.aliveAt : stream.idleMs();
+    if (quietMs < KEEP_ALIVE_MS) return false;
     return this.#o.requests.working(stream.instance) === undefined;
   }
 

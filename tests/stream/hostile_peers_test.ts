@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { HsyncError } from "../../src/base/mod.ts";
+import { createLogger, HsyncError } from "../../src/base/mod.ts";
 import { MAX_UNASKED_FRAME_BYTES } from "../../src/stream/constants.ts";
 import { encodeRequest, type SyncRequest } from "../../src/stream/message.ts";
 import { METRIC } from "../../src/stream/meters.ts";
+import { protocolId, SyncProtocol } from "../../src/stream/mod.ts";
 import { SyncServer } from "../../src/stream/server.ts";
 import { RecordedChain } from "./support/chain.ts";
 import { CAPS, inWorld, TOPIC } from "./support/node.ts";
@@ -65,6 +66,71 @@ Deno.test("protocol: a peer that opens stream after stream has four at most, and
     await world.pass(15_000);
     assert.equal(standing(), 1);
     assert.equal(node.protocol.snapshot().cooldown, 0, "nobody is blamed");
+  });
+});
+
+Deno.test("protocol: a reserved peer that sends bytes but answers nothing loses its place", async () => {
+  await inWorld({}, async (world) => {
+    const passive = { hardLowCap: 0, softLowCap: 0, highCap: 1, discBatch: 1 };
+    const node = world.node({ height: 60, caps: passive });
+    await world.start(node);
+    const join = async () => {
+      const host = world.network.host();
+      const stream = await host.openStream({ peerId: node.host.peerId, addresses: [] }, TOPIC, {
+        timeoutMs: 1_000,
+      });
+      const peer = new RawPeer(stream as SimStream, answerHeights(60));
+      await world.pass(10);
+      return { id: host.peerId, peer };
+    };
+    const first = await join();
+    const reserved = await join();
+    const places = () => node.protocol.snapshot().list.map((s) => s.id);
+    assert.deepEqual(places(), [first.id, reserved.id]);
+    reserved.peer.onMessage = undefined;
+    for (let s = 0; s < 180; s += 30) {
+      reserved.peer.raw(new Uint8Array(4));
+      await world.pass(30_000);
+    }
+    assert.deepEqual(places(), [first.id]);
+    assert.equal(node.meter.total(METRIC.removalReasons), 1);
+  });
+});
+
+Deno.test("protocol: a peer is protected as long as one of the protocols uses it", async () => {
+  await inWorld({}, async (world) => {
+    const server = world.raw(answerHeights(60));
+    const epochs = protocolId("epochsync", "localnet", 0);
+    void server.host.handle(epochs, (stream) => {
+      new RawPeer(stream as SimStream, answerHeights(60));
+    });
+    const { peerId } = server.host;
+    const node = world.node({ trusted: [{ peerId, addresses: [] }] });
+    const second = new SyncProtocol({
+      host: node.host,
+      service: "epochsync",
+      network: "localnet",
+      shardId: 0,
+      reader: node.chain,
+      caps: CAPS,
+      clock: world.clock,
+      logger: createLogger({ level: "error", sinks: [], now: () => 0 }),
+      meter: node.meter,
+      trusted: [{ peerId, addresses: [] }],
+    });
+    await world.start(node);
+    await second.start();
+    await world.pass(1_000);
+    assert.deepEqual([node, { protocol: second }].map((n) => n.protocol.streams().length), [1, 1]);
+    second.drop(peerId);
+    await world.pass(100);
+    assert.ok(node.host.protectedPeers.has(peerId));
+    node.protocol.drop(peerId);
+    await world.pass(100);
+    assert.equal(node.host.protectedPeers.has(peerId), false);
+    const stopping = second.stop();
+    await world.pass(5_000);
+    await stopping;
   });
 });
 

@@ -71,7 +71,8 @@ export class SimHost implements P2PHost {
   readonly network: SimNetwork;
   /** Every stream that this host opened or accepted, in order: tests look at how they ended. */
   readonly streams: SimStream[] = [];
-  readonly protectedPeers = new Set<string>();
+  /** Protected peers, and on whose account. */
+  readonly protectedPeers = new Map<string, Set<string>>();
   /** Number of dials and discoveries, for tests of pace. */
   dials = 0;
   discoveries = 0;
@@ -190,11 +191,12 @@ export class SimHost implements P2PHost {
   routingTableSize(): number {
     return this.isUp && this.tableReady ? this.network.hosts.size - 1 : 0;
   }
-  protect(peerId: string): void {
-    this.protectedPeers.add(peerId);
+  protect(peerId: string, tag: string): void {
+    this.protectedPeers.set(peerId, new Set([...this.protectedPeers.get(peerId) ?? [], tag]));
   }
-  unprotect(peerId: string): void {
-    this.protectedPeers.delete(peerId);
+  unprotect(peerId: string, tag: string): void {
+    const tags = this.protectedPeers.get(peerId);
+    if (tags?.delete(tag) === true && tags.size === 0) this.protectedPeers.delete(peerId);
   }
   disconnect(peerId: string): Promise<void> {
     this.#drop(peerId, "disconnected");

@@ -24,12 +24,14 @@ import type {
   RequestOptions,
   StateClient,
 } from "./types.ts";
+import { type Weight, weightOfResponse } from "./weight.ts";
 
 /** Where verdicts go. */
 export interface ClientPort {
   /** The peer counts also when its stream, `instance`, is gone by now. */
   report(peer: string, offence: Offence, instance: number): void;
-  credit(peer: string): void;
+  /** The peer's answer was good; failures of no greater weight decay. */
+  credit(peer: string, weight: Weight): void;
   /** A good answer of `items` blocks came after `ms`. */
   measured(instance: number, items: number, ms: number): void;
   /** The peer named its height. */
@@ -170,7 +172,7 @@ export class SyncClient implements BlockClient, StateClient {
       const checked = check(raw);
       const { value, items } = checked instanceof Promise ? await this.#within(checked) : checked;
       port.measured(instance, items, ms);
-      port.credit(streamId);
+      port.credit(streamId, weightOfResponse(raw.response));
       return { value, streamId, ms };
     } catch (cause) {
       throw this.#blame(request.type, raw, cause);

@@ -6,6 +6,7 @@
  * nothing that we did ourselves, and nobody who is merely behind or slow, is treated as a liar.
  */
 import { asHsyncError, type FaultClass } from "../base/mod.ts";
+import type { RequestType } from "./message.ts";
 import type { RemovalReason } from "./types.ts";
 
 /** Closed list of the `error` label (config-cli-metrics.md §3.1). */
@@ -184,6 +185,8 @@ export interface Offence {
   readonly text: string;
   /** The peer itself brought it about: no sign that our own network failed. */
   readonly deliberate?: true;
+  /** What was asked, where no good answer came; default: no more than a sign of life. */
+  readonly request?: RequestType;
 }
 
 /** What a removal reason is called among errors: an offence that came from above names only its reason. */

@@ -15,6 +15,7 @@ import type { PeerBook } from "./peer_book.ts";
 import { MAX_FAILURES, Removals } from "./removals.ts";
 import { healthDegraded, smooth } from "./score.ts";
 import { type CoreStream, StreamSet } from "./stream_set.ts";
+import { type Weight, weightOfRequest } from "./weight.ts";
 
 const TIMEOUTS_IN_A_ROW = 2;
 /** Inbound streams whose first exchange is awaited at once. */
@@ -77,12 +78,12 @@ export class ManagerCore {
       case "offence":
         return this.#accused(event, now, out);
       case "credit":
-        return this.#credit(event.peer, now, out);
+        return this.#credit(event.peer, event.weight, now, out);
       case "alive": {
         const stream = this.streams.get(event.instance);
         if (stream !== undefined) {
           stream.aliveAt = now;
-          stream.timeoutsInARow = 0;
+          if (this.book.redeems(stream.peer, event.weight, now)) stream.timeoutsInARow = 0;
         }
         return;
       }
@@ -311,7 +312,8 @@ export class ManagerCore {
     const { peer } = stream;
     stream.timeoutsInARow++;
     stream.capacity.timedOut();
-    const count = this.book.addFailures(peer, by, now);
+    const weight = why.request === undefined ? 0 : weightOfRequest(why.request);
+    const count = this.book.addFailures(peer, by, now, weight);
     out.push({ type: "failures", peer, count });
     const tooMany = count >= MAX_FAILURES && !this.discovery.isTrusted(peer);
     const tooManyInARow = stream.timeoutsInARow >= TIMEOUTS_IN_A_ROW;
@@ -354,16 +356,15 @@ export class ManagerCore {
     this.discovery.trigger("manual", now, out);
   }
 
-  #credit(peer: string, now: number, out: ManagerEffect[]): void {
+  #credit(peer: string, weight: Weight, now: number, out: ManagerEffect[]): void {
     const stream = this.streams.mainOf(peer);
+    if (stream !== undefined) stream.aliveAt = now;
+    if (!this.book.redeems(peer, weight, now)) return;
     const page = this.book.page(peer);
     const before = this.book.failures(peer, now);
     page.success = smooth(page.success, true);
     page.goodAt = now;
-    if (stream !== undefined) {
-      stream.timeoutsInARow = 0;
-      stream.aliveAt = now;
-    }
+    if (stream !== undefined) stream.timeoutsInARow = 0;
     if (before > 0) {
       page.failures = before - 1;
       out.push({ type: "failures", peer, count: page.failures });

@@ -9,6 +9,7 @@ import type { DiscoveredPeer } from "../p2p/mod.ts";
 import type { ManagerTimes } from "./constants.ts";
 import type { FailureName, Offence } from "./fault.ts";
 import type { StreamCaps } from "./types.ts";
+import type { Weight } from "./weight.ts";
 
 export interface ManagerConfig {
   /** Our own peer id text. */
@@ -68,9 +69,9 @@ export type ManagerEvent =
     readonly offence: Offence;
   }
   /** A checked, good answer. */
-  | { readonly type: "credit"; readonly peer: string }
+  | { readonly type: "credit"; readonly peer: string; readonly weight: Weight }
   /** Any sign of life. */
-  | { readonly type: "alive"; readonly instance: number }
+  | { readonly type: "alive"; readonly instance: number; readonly weight: Weight }
   | { readonly type: "height"; readonly instance: number; readonly height: number }
   /** A request was answered with `items` blocks (0: nothing that measures) after `ms`. */
   | { readonly type: "measured"; readonly instance: number; readonly items: number; readonly ms: number }

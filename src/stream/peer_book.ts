@@ -10,6 +10,7 @@ import { MANAGER_TIMES } from "./constants.ts";
 import { CooldownTable, type CooldownTimes } from "./cooldown.ts";
 import { INITIAL_SUCCESS } from "./score.ts";
 import { REMOVAL_REASONS, type RemovalReason } from "./types.ts";
+import type { Weight } from "./weight.ts";
 
 /** Failures older than this are forgotten (§3.4). */
 const RECOVERY_MS = 30 * 60_000;
@@ -30,6 +31,8 @@ const VERSION = 1;
 export interface PeerPage {
   failures: number;
   failedAt: number;
+  /** Of the heaviest request among the failures: lighter answers do not make up for them. */
+  failedWeight: Weight;
   success: number;
   /** Last good answer. */
   goodAt: number | undefined;
@@ -77,7 +80,14 @@ export class PeerBook {
 
   page(peer: string): PeerPage {
     const page = this.#pages.get(peer) ??
-      { failures: 0, failedAt: 0, success: INITIAL_SUCCESS, goodAt: undefined, addresses: [] };
+      {
+        failures: 0,
+        failedAt: 0,
+        failedWeight: 0,
+        success: INITIAL_SUCCESS,
+        goodAt: undefined,
+        addresses: [],
+      };
     this.#pages.delete(peer);
     this.#pages.set(peer, page);
     if (this.#pages.size > MAX_PEERS) {
@@ -93,11 +103,19 @@ export class PeerBook {
     if (page.failures > 0 && now - page.failedAt > RECOVERY_MS) page.failures = 0;
     return page.failures;
   }
-  addFailures(peer: string, n: number, now: number): number {
+  /** @param weight of what failed. @returns the count. */
+  addFailures(peer: string, n: number, now: number, weight: Weight = 0): number {
     const page = this.page(peer);
-    page.failures = this.failures(peer, now) + n;
+    const before = this.failures(peer, now);
+    if (before === 0 || weight > page.failedWeight) page.failedWeight = weight;
+    page.failures = before + n;
     page.failedAt = now;
     return page.failures;
+  }
+
+  /** True when an answer of this weight is as good as what the peer failed with. */
+  redeems(peer: string, weight: Weight, now: number): boolean {
+    return this.failures(peer, now) === 0 || weight >= this.page(peer).failedWeight;
   }
 
   /** Notes an unanswered probe: the next one to this peer comes later. */

@@ -218,9 +218,6 @@ export class SyncProtocol implements PeerSource {
   report(streamId: string, fault: FaultClass, reason: RemovalReason, text: string): void {
     this.#manager.report(streamId, { fault, reason, text });
   }
-  credit(streamId: string): void {
-    this.#manager.credit(streamId);
-  }
   wantPeers(why: string): void {
     this.#manager.wantPeers(why);
   }

@@ -22,6 +22,7 @@ import { RequestCore } from "./request_core.ts";
 import type { RequestEffect, RequestEvent } from "./request_events.ts";
 import { type RequestPort, RequestWriter } from "./request_writer.ts";
 import type { RequestOptions, StreamHealthStats } from "./types.ts";
+import { weightOfRequest, weightOfResponse } from "./weight.ts";
 
 /** An answer of the right kind, unchecked otherwise. */
 export interface RawAnswer<R extends SyncResponse = SyncResponse> {
@@ -58,7 +59,8 @@ export class RequestManager {
   readonly #entries = new Map<number, Entry>();
   readonly #writer: RequestWriter;
   readonly #sending = new Set<Promise<void>>();
-  readonly #errorsInARow = new Map<number, number>();
+  /** Unexplained errors, and the heaviest request among them: an answer of that weight ends the row. */
+  readonly #errorsInARow = new Map<number, { readonly n: number; readonly type: RequestType }>();
   #nextKey = 1;
   #monitor: Cancel | undefined;
   #throttle: Cancel | undefined;
@@ -294,7 +296,12 @@ export class RequestManager {
     this.#meter.clientDone(type, ms);
     if (response?.type === type) {
       this.#completed++;
-      this.#errorsInARow.delete(instance);
+      if (
+        weightOfResponse(response) >=
+          weightOfRequest(this.#errorsInARow.get(instance)?.type ?? "getBlockNumber")
+      ) {
+        this.#errorsInARow.delete(instance);
+      }
       entry.settle.resolve({ response, streamId: peer, instance, ms });
       return;
     }
@@ -323,10 +330,14 @@ export class RequestManager {
         this.#step({ type: "unsupported", instance, request: type });
         break;
       case "PEER_ERROR": {
-        const n = (this.#errorsInARow.get(instance) ?? 0) + 1;
-        this.#errorsInARow.set(instance, n % ERRORS_IN_A_ROW);
+        const known = this.#errorsInARow.get(instance);
+        const n = (known?.n ?? 0) + 1;
+        const heavier = known === undefined || weightOfRequest(type) >= weightOfRequest(known.type);
+        const request = heavier ? type : known.type;
+        if (n < ERRORS_IN_A_ROW) this.#errorsInARow.set(instance, { n, type: request });
+        else this.#errorsInARow.delete(instance);
         if (n >= ERRORS_IN_A_ROW) {
-          this.#port.report(instance, offence("PEER_ERROR", `${n} error answers in a row`));
+          this.#port.report(instance, { ...offence("PEER_ERROR", `${n} error answers in a row`), request });
         }
         break;
       }
@@ -359,7 +370,8 @@ export class RequestManager {
 
   /** After a time-out the stream proves that it lives, or fails a second time (§4.4). */
   #revive(instance: number, what: RequestType): void {
-    this.#port.report(instance, offence("REQUEST_TIMEOUT", `no answer to ${what} in time`));
+    const silence = offence("REQUEST_TIMEOUT", `no answer to ${what} in time`);
+    this.#port.report(instance, { ...silence, request: what });
     const probing = this.#port.probe(instance).then(
       () => this.revived(instance),
       (cause) => {

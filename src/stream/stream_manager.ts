@@ -20,6 +20,7 @@ import { PeerBook } from "./peer_book.ts";
 import { Seeker } from "./seeker.ts";
 import { type StreamEnd, type StreamOwner, SyncStream } from "./sync_stream.ts";
 import type { StreamEvent } from "./types.ts";
+import { type Weight, weightOfResponse } from "./weight.ts";
 
 /** Streams that never completed an exchange are given this long at shutdown (§2.8, never-lines). */
 const STOP_GRACE_MS = 3_000;
@@ -142,8 +143,8 @@ export class StreamManager implements StreamOwner {
     const stream = this.core.streams.get(instance);
     if (stream !== undefined) this.report(stream.peer, offence, instance);
   }
-  credit(peer: string): void {
-    this.#step({ type: "credit", peer });
+  credit(peer: string, weight: Weight): void {
+    this.#step({ type: "credit", peer, weight });
   }
   measured(instance: number, items: number, ms: number): void {
     this.#step({ type: "measured", instance, items, ms });
@@ -183,7 +184,7 @@ export class StreamManager implements StreamOwner {
     return this.#o.requests.expects(stream.instance, id);
   }
   response(stream: SyncStream, id: bigint, response: SyncResponse | undefined): void {
-    this.#step({ type: "alive", instance: stream.instance });
+    this.#step({ type: "alive", instance: stream.instance, weight: weightOfResponse(response) });
     this.#o.requests.deliver(stream.instance, id, response);
   }
   late(stream: SyncStream, id: bigint): void {
@@ -401,7 +402,7 @@ export class StreamManager implements StreamOwner {
       stream.probe().then(
         () => {
           this.measured(instance, 0, this.#now() - asked);
-          this.#step({ type: "alive", instance });
+          this.#step({ type: "alive", instance, weight: 0 });
         },
         (cause) => {
           if (stream.isGone) return;

@@ -165,8 +165,6 @@ export interface PeerSource {
   streams(): readonly StreamInfo[];
   /** Says that a stream misbehaved or failed; the stream manager acts by the fault class (§3.7). */
   report(streamId: string, fault: FaultClass, reason: RemovalReason, text: string): void;
-  /** Says that the peer's answer was good: failures decay. */
-  credit(streamId: string): void;
   /** Asks for a discovery run now (bounded by the manager's own rules). */
   wantPeers(why: string): void;
   /**

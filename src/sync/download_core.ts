@@ -196,7 +196,6 @@ export class DownloadCore {
     } else {
       const bytes = blocks.reduce((sum, b) => sum + b.size, 0);
       this.ledger.succeed(streamId, "bodies", ms, blocks.length, bytes);
-      this.#effects.push({ kind: "credit", streamId });
     }
     this.#join();
   }

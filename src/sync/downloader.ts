@@ -301,9 +301,6 @@ export class Downloader {
         peers.report(streamId, "DATA", "invalid_blocks", text);
         break;
       }
-      case "credit":
-        peers.credit(effect.streamId);
-        break;
       case "refused":
         logger.warn("a candidate for a block was set aside", {
           number: effect.number,

@@ -41,7 +41,6 @@ export type Effect =
   /** Accepted blocks above `number` are void. */
   | { readonly kind: "rewound"; readonly number: number }
   | { readonly kind: "blame"; readonly streamId: string; readonly number: number; readonly text: string }
-  | { readonly kind: "credit"; readonly streamId: string }
   /** Linked blocks that stand on another block than the store's head. */
   | { readonly kind: "foreign"; readonly blocks: readonly FetchedBlock[] }
   /** A candidate is out, and nobody is to blame for that. */

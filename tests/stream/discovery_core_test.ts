@@ -136,7 +136,7 @@ Deno.test("discovery: the routine check looks for more below the soft cap and wh
     for (let i = 0; i < 2; i++) {
       const { fault, reason } = FAILURES.REQUEST_TIMEOUT;
       b.step({ type: "offence", instance, offence: { fault, reason, text: "" } });
-      b.step({ type: "alive", instance });
+      b.step({ type: "alive", instance, weight: 0 });
     }
   }
   assert.equal(b.runs(31).length, 1, "two of three have failed twice");

@@ -81,7 +81,7 @@ Deno.test("manager: two time-outs in a row end a stream without a cooldown; a go
   const b = new Bench();
   const instance = b.live("N1");
   b.offend(instance, "REQUEST_TIMEOUT");
-  b.step({ type: "credit", peer: "N1" });
+  b.step({ type: "credit", peer: "N1", weight: 2 });
   assert.equal(b.core.book.failures("N1", b.now), 0, "a good answer takes one failure back");
   b.offend(instance, "REQUEST_TIMEOUT");
   assert.deepEqual(b.active, ["N1"]);
@@ -93,12 +93,33 @@ Deno.test("manager: two time-outs in a row end a stream without a cooldown; a go
   assert.equal(b.cooldownMinutes("N1"), 0);
 });
 
+Deno.test("manager: heights do not make up for blocks that never came, hashes neither", () => {
+  const b = new Bench();
+  const instance = b.live("N1");
+  const silence = { ...why("REQUEST_TIMEOUT"), request: "getBlocksByNumber" } as const;
+  const before = b.core.book.page("N1").success;
+  b.step({ type: "offence", peer: "N1", instance, offence: silence });
+  for (const weight of [0, 1] as const) {
+    b.step({ type: "alive", instance, weight });
+    b.step({ type: "credit", peer: "N1", weight });
+  }
+  assert.equal(b.core.book.failures("N1", b.now), 1);
+  assert.ok(b.core.book.page("N1").success < before);
+  b.step({ type: "credit", peer: "N1", weight: 2 });
+  assert.equal(b.core.book.failures("N1", b.now), 0, "blocks do");
+  b.step({ type: "offence", peer: "N1", instance, offence: silence });
+  b.step({ type: "alive", instance, weight: 0 });
+  b.step({ type: "offence", peer: "N1", instance, offence: silence });
+  assert.deepEqual(b.active, [], "two in a row, whatever else it answered");
+  assert.equal(b.cooldownMinutes("N1"), 0, "slow is no lie");
+});
+
 Deno.test("manager: five failures are too many, and that is critical", () => {
   const b = new Bench();
   const instance = b.live("N1");
   for (let i = 0; i < 4; i++) {
     b.offend(instance, "REQUEST_TIMEOUT");
-    b.step({ type: "alive", instance });
+    b.step({ type: "alive", instance, weight: 0 });
   }
   assert.deepEqual(b.active, ["N1"]);
   const effects = b.offend(instance, "REQUEST_TIMEOUT");

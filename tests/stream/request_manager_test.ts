@@ -1,6 +1,6 @@
 /** The request manager with real streams, on a simulated network: what the core's tables cannot see. */
 import assert from "node:assert/strict";
-import type { HsyncError } from "../../src/base/mod.ts";
+import { type HsyncError, le32 } from "../../src/base/mod.ts";
 import type { SyncResponse } from "../../src/stream/message.ts";
 import { SyncServer } from "../../src/stream/server.ts";
 import { RecordedChain } from "./support/chain.ts";
@@ -84,6 +84,86 @@ for (
     });
   });
 }
+
+Deno.test("request manager: a peer that tells heights and never gives a block makes way, at last for an hour", async () => {
+  await inWorld({}, async (world) => {
+    world.raw((m, peer) => {
+      if (m.kind === "request" && m.request?.type === "getBlockNumber") void answer(m.id, m.request, peer);
+    });
+    const node = world.node(BOUND);
+    await world.start(node);
+    const { client } = node.protocol;
+    let asked = 0;
+    while (node.protocol.snapshot().cooldownList.every((c) => !c.critical) && asked < 20) {
+      if (await codeOf(world, client.getBlocksByNumber([1])) === "REQUEST_TIMEOUT") asked++;
+      await codeOf(world, client.getBlockNumber());
+    }
+    assert.equal(asked, 5);
+    const removed = node.events.flatMap((e) => e.type === "removed" ? [`${e.fault} ${e.critical}`] : []);
+    assert.deepEqual(removed, ["TIMEOUT false", "TIMEOUT false", "TIMEOUT true"]);
+  });
+});
+
+Deno.test("request manager: four kilobytes a minute are progress for one answer, not a way to keep a place", async () => {
+  await inWorld({}, async (world) => {
+    let dripping: RawPeer | undefined;
+    world.raw((m, peer) => {
+      if (m.kind !== "request") return;
+      if (m.request?.type === "getBlockNumber") return void answer(m.id, m.request, peer);
+      peer.raw(le32(1 << 20));
+      dripping = peer;
+    });
+    const node = world.node(BOUND);
+    await world.start(node);
+    node.protocol.client.getBlocksByNumber([1]).catch(() => {});
+    await settle();
+    const started = world.clock.monotonic();
+    let spent = 0;
+    for (; spent < 600_000 && node.events.every((e) => e.type !== "removed"); spent += 10_000) {
+      if (spent % 50_000 === 0) dripping?.raw(new Uint8Array(5_000));
+      await world.pass(10_000);
+    }
+    const ms = world.clock.monotonic() - started;
+    assert.ok(ms >= 180_000 && ms <= 200_000, `three minutes are the limit of an answer, it had ${ms} ms`);
+  });
+});
+
+Deno.test("request manager: unexplained errors to block requests add up though heights are answered", async () => {
+  await inWorld({}, async (world) => {
+    world.raw((m, peer) => {
+      if (m.kind !== "request") return;
+      if (m.request?.type === "getBlockNumber") void answer(m.id, m.request, peer);
+      else peer.respond(m.id, { type: "error", text: "cannot be bothered" });
+    });
+    const node = world.node(BOUND);
+    await world.start(node);
+    const { client } = node.protocol;
+    for (let i = 0; i < 6; i++) {
+      assert.equal(await codeOf(world, client.getBlocksByNumber([1])), "PEER_ERROR");
+      await codeOf(world, client.getBlockNumber());
+    }
+    const removed = node.events.find((e) => e.type === "removed");
+    assert.ok(removed?.type === "removed" && removed.fault === "TIMEOUT" && !removed.critical);
+  });
+});
+
+Deno.test("request manager: one good answer takes one failure back", async () => {
+  await inWorld({}, async (world) => {
+    const raw = world.raw((m, peer) => {
+      if (m.kind === "request") void answer(m.id, m.request, peer);
+    });
+    const node = world.node(BOUND);
+    await world.start(node);
+    const failures = () => node.protocol.streams()[0]?.failures;
+    for (let i = 0; i < 3; i++) {
+      node.protocol.report(raw.host.peerId, "TIMEOUT", "other", "as if it had been slow");
+      assert.equal(await codeOf(world, node.protocol.client.getBlocksByNumber([1])), "ok");
+    }
+    assert.equal(failures(), 0);
+    node.protocol.report(raw.host.peerId, "TIMEOUT", "other", "as if it had been slow");
+    assert.equal(failures(), 1);
+  });
+});
 
 Deno.test("request manager: a peer that waits for our slow answer is not blamed for the silence meanwhile", async () => {
   await inWorld({ link: () => ({ latencyMs: 5, bytesPerMs: 100 }) }, async (world) => {

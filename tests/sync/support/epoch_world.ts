@@ -139,7 +139,6 @@ export class EpochWorld implements PeerSource, BlockClient {
     this.reports.push({ id, fault, text });
     if (isCritical(fault)) this.remove(id, fault);
   }
-  credit(): void {}
   wantPeers(): void {}
   release(): void {}
   on(listener: (event: StreamEvent) => void): Cancel {

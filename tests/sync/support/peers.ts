@@ -68,7 +68,6 @@ export class FakePeers implements PeerSource, BlockClient {
   readonly requests: Array<
     { readonly id: string; readonly kind: string; readonly numbers: readonly number[] }
   > = [];
-  readonly credits = new Map<string, number>();
   readonly wants: string[] = [];
   /** Requests for hashes and bodies under way at once, at most. */
   mostInFlight = 0;
@@ -144,9 +143,6 @@ export class FakePeers implements PeerSource, BlockClient {
   report(id: string, fault: FaultClass, reason: RemovalReason, text: string): void {
     this.reports.push({ id, fault, reason, text });
     if (isCritical(fault)) this.remove(id, fault, reason);
-  }
-  credit(id: string): void {
-    this.credits.set(id, (this.credits.get(id) ?? 0) + 1);
   }
   wantPeers(why: string): void {
     this.wants.push(why);

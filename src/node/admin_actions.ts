@@ -17,7 +17,7 @@ export function adminActions(protocols: readonly SyncProtocol[], logger: Logger)
       for (const protocol of protocols) {
         // One that only serves wants nobody.
         if (protocol.snapshot().required.softLowCap === 0) continue;
-        protocol.wantPeers("the operator asked");
+        protocol.discover();
         const { topic, active, discovery: { running } } = protocol.snapshot();
         out.push({ topic, active, running });
       }

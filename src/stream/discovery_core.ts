@@ -1,15 +1,15 @@
 /**
  * Whom to dial and when to look for more: the half of the stream manager that works on peers without a stream.
  *
- * Why it exists: a node that asks too often burns the network, one that asks too seldom stands alone; both have
- * happened to the Go node (sync-protocol.md §3.5, §10.1 S5, S7, S13). What must stay true: at most 16 set-ups run at
- * once, one discovery runs at a time, a peer is not dialled within seconds of the end of its last stream (§2.8), and
- * a node below its hard cap never sleeps five minutes.
+ * Why it exists: the Go node dials without a limit, and again whom it is connected to (sync-protocol.md §3.5, §10.1 S5,
+ * S13); when it is time to look is told by `Pace`. What must stay true: at most 16 set-ups run at once, one discovery
+ * runs at a time, and a peer is not dialled within seconds of the end of its last stream (§2.8).
  */
 import type { FaultClass } from "../base/mod.ts";
 import type { DiscoveredPeer } from "../p2p/mod.ts";
 import { MANAGER_TIMES, PROBE_TIMEOUT_MS, REOPEN_PAUSE_MS, SETUP_CONCURRENCY } from "./constants.ts";
 import type { DiscoveryTrigger, ManagerConfig, ManagerEffect, PeerOrigin } from "./manager_events.ts";
+import { Pace } from "./pace.ts";
 import type { PeerBook } from "./peer_book.ts";
 
 /** What this half must know of the streams. */
@@ -17,23 +17,16 @@ export interface StreamView {
   /** True when a stream with the peer stands, is being probed or is on its way out (§2.8, never-lines). */
   hasStream(peer: string): boolean;
   activeCount(): number;
+  /** Free places, those of the reserve included. */
+  room(): number;
 }
 
 /** After a failed dial the peer is left alone for this long (§3.1). */
 const DIAL_COOLDOWN_MS = 60_000;
 /** The same during an outage of our own. */
 const OUTAGE_DIAL_COOLDOWN_MS = 5_000;
-/** How long after a mass disconnect we keep trying quickly. */
-const OUTAGE_MS = 5 * 60_000;
-const OUTAGE_RETRY_MS = 10_000;
-/** Waits between fruitless runs while there is no stream at all … */
-const ALONE_BACKOFF_MS = [1, 2, 4, 8, 16, 30, 60, 120, 300].map((s) => s * 1_000);
-/** … and while there are some, but fewer than the hard cap (§3.5). */
-const FEW_BACKOFF_MS = [30, 60, 120, 240, 300].map((s) => s * 1_000);
 /** Redials of a trusted peer after its transport has gone (§3.6). */
 const TRUSTED_BACKOFF_MS = [0, 5, 10, 20, 40, 60].map((s) => s * 1_000);
-/** Least time between two runs that somebody asks for by hand. */
-const MANUAL_PAUSE_MS = 5_000;
 const MAX_QUEUE = 256;
 /** Lost peers that are remembered for another dial. */
 const MAX_LOST = 32;
@@ -63,11 +56,7 @@ export class DiscoveryCore {
   readonly #endedAt = new Map<string, number>();
   readonly #redials = new Map<string, { attempt: number; at: number }>();
   #running: { readonly startedAt: number; readonly limit: number; taken: number } | undefined;
-  #cooldownUntil = 0;
-  #retryAt: number | undefined;
-  #step = 0;
-  #outageUntil = 0;
-  #lastAt: number | undefined;
+  readonly #pace: Pace;
   #lastFound = 0;
   #lastConnected = 0;
 
@@ -75,6 +64,7 @@ export class DiscoveryCore {
     this.#config = config;
     this.#book = book;
     this.#view = view;
+    this.#pace = new Pace((config.times ?? MANAGER_TIMES).discoveryCooldownMs);
     this.#concurrency = config.setupConcurrency ?? SETUP_CONCURRENCY;
     this.#trusted = new Map((config.trusted ?? []).map((p) => [p.peerId, p]));
   }
@@ -102,14 +92,15 @@ export class DiscoveryCore {
     readonly cooldownUntil: number;
     readonly outageUntil: number;
   } {
+    const { lastAt, retryAt, cooldownUntil, outageUntil } = this.#pace;
     return {
       running: this.#running !== undefined,
-      lastAt: this.#lastAt,
+      lastAt,
       lastFound: this.#lastFound,
       lastConnected: this.#lastConnected,
-      retryAt: this.#retryAt,
-      cooldownUntil: this.#cooldownUntil,
-      outageUntil: this.#outageUntil,
+      retryAt,
+      cooldownUntil,
+      outageUntil,
     };
   }
   /** How many peers the running discovery still wants; 0 when none runs. */
@@ -132,31 +123,28 @@ export class DiscoveryCore {
     return hardLowCap === 0 && softLowCap === 0;
   }
 
-  /** Starts a run unless one is running, or it is too early, or only a wish by hand is a reason. */
+  get #low(): boolean {
+    return this.#view.activeCount() < this.#config.caps.hardLowCap;
+  }
+
+  /** Starts a run unless one is running, or it is too early, or only somebody's wish is a reason. */
   trigger(why: DiscoveryTrigger, now: number, out: ManagerEffect[]): void {
-    if (this.#running !== undefined || (this.#content && why !== "manual")) return;
-    const low = this.#view.activeCount() < this.#config.caps.hardLowCap;
-    if (why === "manual") {
-      if (this.#lastAt !== undefined && now - this.#lastAt < MANUAL_PAUSE_MS) return;
-    } else if (why !== "retry" && why !== "online") {
-      // Below the hard cap the back-off alone decides; above it the cooldown after an empty run.
-      if (low ? this.#retryAt !== undefined && now < this.#retryAt : now < this.#cooldownUntil) return;
-    }
+    if (this.#running !== undefined || (this.#content && why !== "manual" && why !== "wanted")) return;
+    if (!this.#pace.allows(why, this.#low, now)) return;
     const limit = this.#limit();
     if (limit < 1) return;
     this.#redialTrusted(now, out, false);
     this.#running = { startedAt: now, limit, taken: 0 };
-    this.#retryAt = undefined;
-    this.#lastAt = now;
+    this.#pace.began(now);
     this.#lastConnected = 0;
     out.push({ type: "discover", trigger: why, limit });
     this.#pump(now, out);
   }
 
+  /** Peers to look for: as many as there are places for, among the active and in the reserve. */
   #limit(): number {
-    const { discBatch, highCap } = this.#config.caps;
-    const room = highCap - this.#view.activeCount() - this.#setups.size - this.#queue.size;
-    return Math.min(Math.max(1, discBatch), room);
+    const room = this.#view.room() - this.#setups.size - this.#queue.size;
+    return Math.min(Math.max(1, this.#config.caps.discBatch), room);
   }
 
   /** Takes the peers that are worth a dial. */
@@ -177,24 +165,13 @@ export class DiscoveryCore {
     this.#running = undefined;
     this.#lastFound = run.taken;
     if (run.taken > 0) {
-      this.#step = 0;
+      this.#pace.fruitful();
       return;
     }
     // Nobody new: the trusted peers are asked again even though they have just failed (§3.6).
     this.#redialTrusted(now, out, true);
-    if (this.#view.activeCount() >= this.#config.caps.hardLowCap) {
-      this.#cooldownUntil = now + (this.#config.times ?? MANAGER_TIMES).discoveryCooldownMs;
-    } else this.#backOff(now);
+    this.#pace.fruitless(this.#low, this.#view.activeCount() === 0, now);
     this.#pump(now, out);
-  }
-
-  #backOff(now: number): void {
-    const table = this.#view.activeCount() === 0 ? ALONE_BACKOFF_MS : FEW_BACKOFF_MS;
-    const wait = now < this.#outageUntil
-      ? OUTAGE_RETRY_MS
-      : table[Math.min(this.#step, table.length - 1)] as number;
-    this.#step++;
-    this.#retryAt = now + wait;
   }
 
   #dialable(peer: string, now: number): boolean {
@@ -276,15 +253,13 @@ export class DiscoveryCore {
       const redial = this.#redials.get(peer);
       if (redial !== undefined) redial.attempt = 0;
     } else if (failed !== "REFUSED" && !unknown) {
-      const cooldown = now < this.#outageUntil ? OUTAGE_DIAL_COOLDOWN_MS : DIAL_COOLDOWN_MS;
+      const cooldown = this.#pace.inOutage(now) ? OUTAGE_DIAL_COOLDOWN_MS : DIAL_COOLDOWN_MS;
       this.#dialCooldown.set(peer, now + cooldown);
     }
     this.#pump(now, out);
     const idle = this.#setups.size === 0 && this.#queue.size === 0 && this.#running === undefined;
-    if (
-      !ok && idle && this.#retryAt === undefined && this.#view.activeCount() < this.#config.caps.hardLowCap
-    ) {
-      this.#backOff(now);
+    if (!ok && idle && this.#pace.retryAt === undefined && this.#low) {
+      this.#pace.backOff(this.#view.activeCount() === 0, now);
     }
   }
 
@@ -325,7 +300,7 @@ export class DiscoveryCore {
       // A moment after the pause, as the stream's end may have come after the connection's.
       if (now <= at) continue;
       this.#lost.delete(peer);
-      if (this.#view.activeCount() >= this.#config.caps.hardLowCap) continue;
+      if (!this.#low) continue;
       this.#enqueue([{ peerId: peer, addresses: this.#book.page(peer).addresses }], "memory", now);
     }
     this.#pump(now, out);
@@ -333,20 +308,23 @@ export class DiscoveryCore {
 
   /** Our own network failed: everybody lost is tried again soon, without dial cooldowns in the way. */
   outage(lost: readonly string[], now: number): void {
-    this.#outageUntil = now + OUTAGE_MS;
     this.#dialCooldown.clear();
-    this.#step = 0;
-    this.#cooldownUntil = 0;
+    this.#pace.outage(!this.#content, now);
     if (this.#content) return;
-    this.#retryAt = now + REOPEN_PAUSE_MS;
     this.#lostInOutage = [...new Set([...this.#lostInOutage, ...lost])].slice(-MAX_QUEUE);
   }
   #lostInOutage: string[] = [];
 
+  /** The last stream is gone. */
+  isolated(now: number): void {
+    this.#pace.isolated(now);
+  }
+
   /** The network is back (a connection stands): no reason to wait for the next step. */
   online(now: number, out: ManagerEffect[]): void {
-    if (this.#view.activeCount() >= this.#config.caps.hardLowCap || this.#retryAt === undefined) return;
-    if (this.#lastAt !== undefined && now - this.#lastAt < 1_000) return;
+    const { lastAt, retryAt } = this.#pace;
+    if (!this.#low || retryAt === undefined) return;
+    if (lastAt !== undefined && now - lastAt < 1_000) return;
     this.trigger("online", now, out);
   }
 
@@ -355,9 +333,8 @@ export class DiscoveryCore {
     this.#giveUp(now, out);
     this.#redialTrusted(now, out, false);
     if (this.#lost.size > 0) this.#redialLost(now, out);
-    if (this.#retryAt !== undefined && now >= this.#retryAt) {
-      this.#retryAt = undefined;
-      if (now < this.#outageUntil) {
+    if (this.#pace.due(now)) {
+      if (this.#pace.inOutage(now)) {
         const lost = this.#lostInOutage.map((id) => ({
           peerId: id,
           addresses: this.#book.page(id).addresses,

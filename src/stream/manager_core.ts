@@ -22,8 +22,6 @@ const TIMEOUTS_IN_A_ROW = 2;
 const MAX_PROBING_INBOUND = 64;
 /** A main stream without a sign of life for this long gives way to a newer one of the same peer. */
 const STALE_MS = KEEP_ALIVE_MS + 20_000;
-/** When the reserve falls below this share of its cap, discovery starts (§3.5). */
-const RESERVE_LOW_SHARE = 0.1;
 
 export class ManagerCore {
   readonly config: ManagerConfig;
@@ -44,6 +42,7 @@ export class ManagerCore {
     this.discovery = new DiscoveryCore(config, book, {
       hasStream: (peer) => this.streams.hasAny(peer),
       activeCount: () => this.streams.activeCount,
+      room: () => this.streams.room,
     });
     const standing = () => this.streams.activeCount + this.streams.reservedCount;
     this.#removals = new Removals(book, this.discovery, standing);
@@ -100,7 +99,7 @@ export class ManagerCore {
         if (event.fault === "REFUSED") this.book.refused(event.peer, now);
         return this.discovery.setUp(event.peer, undefined, event.fault, now, out, event.unknown);
       case "wanted":
-        return this.discovery.trigger("manual", now, out);
+        return this.discovery.trigger(event.byHand === true ? "manual" : "wanted", now, out);
       case "online":
         return this.discovery.online(now, out);
       case "disconnected":
@@ -237,21 +236,20 @@ export class ManagerCore {
 
   /** Takes a stream off its place and fills the gap. The stream itself is ended by the caller, or is gone. */
   #remove(stream: CoreStream, why: Offence, now: number, out: ManagerEffect[]): void {
-    const reserveBefore = this.streams.reservedCount;
+    const wasLow = this.streams.reserveIsLow;
     const wasActive = this.streams.leave(stream, out);
     out.push({ type: "unprotect", peer: stream.peer });
     this.#removals.note({ peer: stream.peer, instance: stream.instance, wasActive }, why, now, out);
     this.streams.refill(now, out);
+    this.#lookAfterRemoval(now, out);
+    // The promotion has taken it below its mark; the active ones are all there.
+    if (!wasLow && this.streams.reserveIsLow && this.#started) this.discovery.trigger("reserve", now, out);
+  }
+
+  #lookAfterRemoval(now: number, out: ManagerEffect[]): void {
     if (!this.#started) return;
-    const { caps } = this.config;
-    const low = this.streams.maxReserved * RESERVE_LOW_SHARE;
-    if (this.streams.activeCount < caps.hardLowCap) {
-      this.discovery.trigger("hard", now, out);
-    } else if (
-      reserveBefore >= low && this.streams.reservedCount < low && this.streams.activeCount < caps.highCap
-    ) {
-      this.discovery.trigger("reserve", now, out);
-    }
+    if (this.streams.activeCount === 0) this.discovery.isolated(now);
+    if (this.streams.activeCount < this.config.caps.hardLowCap) this.discovery.trigger("hard", now, out);
   }
 
   /** Ends every stream of a peer that broke the rules, with one entry in the cooldown table. */
@@ -353,7 +351,8 @@ export class ManagerCore {
       out.push({ type: "removed", peer, instance: main.instance, offence, critical: false, wasActive });
     }
     this.streams.refill(now, out);
-    this.discovery.trigger("manual", now, out);
+    this.#lookAfterRemoval(now, out);
+    this.discovery.trigger("wanted", now, out);
   }
 
   #credit(peer: string, weight: Weight, now: number, out: ManagerEffect[]): void {
@@ -387,7 +386,12 @@ export class ManagerCore {
     this.#nextCheckAt = now + this.times.checkIntervalMs;
     this.book.purge(now);
     const failures = [...this.streams.activePeers()].map((peer) => this.book.failures(peer, now));
-    if (this.streams.activeCount < this.config.caps.softLowCap) this.discovery.trigger("soft", now, out);
+    const { softLowCap, highCap } = this.config.caps;
+    if (this.streams.activeCount < softLowCap) this.discovery.trigger("soft", now, out);
     else if (healthDegraded(failures)) this.discovery.trigger("health", now, out);
+    // Only behind a full front is there anything to be gained: until then whoever comes becomes active.
+    else if (this.streams.activeCount >= highCap && this.streams.reserveIsLow) {
+      this.discovery.trigger("reserve", now, out);
+    }
   }
 }

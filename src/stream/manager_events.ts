@@ -35,6 +35,7 @@ export type DiscoveryTrigger =
   | "reserve"
   | "health"
   | "retry"
+  | "wanted"
   | "manual"
   | "online";
 
@@ -85,7 +86,8 @@ export type ManagerEvent =
     /** Nobody could be dialled for want of an address: says nothing about the peer. */
     readonly unknown?: boolean;
   }
-  | { readonly type: "wanted" }
+  /** More peers are wanted: by the operator, or by a part of the node, which waits for its turn. */
+  | { readonly type: "wanted"; readonly byHand?: boolean }
   /** The network came back, or a new connection stands. */
   | { readonly type: "online" }
   /** The last connection to a peer is gone. */

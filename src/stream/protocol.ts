@@ -221,6 +221,10 @@ export class SyncProtocol implements PeerSource {
   wantPeers(why: string): void {
     this.#manager.wantPeers(why);
   }
+  /** The operator's wish for more peers: it waits for no cooldown. */
+  discover(): void {
+    this.#manager.wantPeers("the operator asked", true);
+  }
   release(streamIds: readonly string[], why: string): void {
     this.#manager.release(streamIds, why);
   }

@@ -149,9 +149,10 @@ export class StreamManager implements StreamOwner {
   measured(instance: number, items: number, ms: number): void {
     this.#step({ type: "measured", instance, items, ms });
   }
-  wantPeers(why: string): void {
+  /** @param byHand the operator's wish: no cooldown is in its way. */
+  wantPeers(why: string, byHand = false): void {
     this.#o.logger.debug("more peers wanted", { why });
-    this.#step({ type: "wanted" });
+    this.#step({ type: "wanted", byHand });
   }
   /** Ends cooldowns by hand: of one peer, or of all. @returns how many there were. */
   forgive(peer: string | undefined): number {

@@ -17,6 +17,9 @@ import type { ManagerConfig, ManagerEffect } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { score } from "./score.ts";
 
+/** When the reserve falls below this share of its cap, discovery starts (§3.5). */
+const RESERVE_LOW_SHARE = 0.1;
+
 /** One stream as the core knows it. Times are ms on the monotonic clock. */
 export interface CoreStream {
   readonly instance: number;
@@ -55,6 +58,15 @@ export class StreamSet {
   }
   get reservedCount(): number {
     return this.#reserved.size;
+  }
+  /** Free places, those of the reserve included. */
+  get room(): number {
+    const { highCap } = this.#config.caps;
+    return Math.max(0, highCap - this.#active.size) + Math.max(0, this.maxReserved - this.#reserved.size);
+  }
+  /** True when the reserve has shrunk below the share of its cap at which others are looked for (§3.5). */
+  get reserveIsLow(): boolean {
+    return this.#reserved.size < this.maxReserved * RESERVE_LOW_SHARE;
   }
   get full(): boolean {
     return this.#active.size >= this.#config.caps.highCap && this.#reserved.size >= this.maxReserved;

@@ -90,7 +90,7 @@ Deno.test("discovery: a lone node asks again after 1, 2, 4 … s, never sleeping
   const b = new Bench();
   b.step({ type: "start" });
   b.step({ type: "discovered" });
-  const at = b.runs(120);
+  const at = b.runs(1_800);
   assert.deepEqual(at.slice(0, 4), [1, 3, 7, 15]);
   assert.ok(at.every((t, i) => t - (at[i - 1] ?? 0) <= 60), `${at}`);
 });
@@ -122,6 +122,99 @@ Deno.test("discovery: a removal below the hard cap starts a run at once, also du
   b.step({ type: "discovered" });
   b.now += 1_000;
   assert.deepEqual(discovers(b.gone(a)), ["hard"]);
+});
+
+Deno.test("discovery: losing the last stream ends the sleep of many fruitless runs, and the waits begin anew", () => {
+  const b = new Bench({ caps: { ...CAPS, hardLowCap: 3 } });
+  b.step({ type: "start" });
+  const a = b.live("A");
+  b.step({ type: "discovered" });
+  assert.ok(b.runs(1_000).length < 10);
+  assert.deepEqual(discovers(b.gone(a)), ["hard"]);
+  b.step({ type: "discovered" });
+  assert.deepEqual(b.runs(10).slice(0, 3), [1, 3, 7]);
+});
+
+Deno.test("discovery: removals one after another below the hard cap make a run every five seconds at most", () => {
+  const b = new Bench({ caps: { ...CAPS, hardLowCap: 50 } });
+  b.step({ type: "start" });
+  const instances = Array.from({ length: 30 }, (_, i) => b.live(`P${i}`));
+  b.step({ type: "discovered" });
+  b.now += 60_000;
+  const at: number[] = [];
+  for (const [i, instance] of instances.slice(0, 20).entries()) {
+    b.now += 1_000;
+    // Liars, so that it is no outage.
+    const { fault, reason } = FAILURES.BLOCK_HASH;
+    const effects = b.step({ type: "offence", instance, offence: { fault, reason, text: "" } });
+    effects.push(...b.step({ type: "tick" }));
+    if (discovers(effects).length > 0) {
+      at.push(i);
+      b.step({ type: "discovered" });
+    }
+  }
+  assert.deepEqual(at, [0, 5, 10, 15]);
+});
+
+Deno.test("discovery: what the node wants waits for the cooldown, the operator for five seconds at most", () => {
+  const b = new Bench();
+  b.step({ type: "start" });
+  b.live("A");
+  b.live("B");
+  b.step({ type: "discovered" });
+  b.now += 4_000;
+  assert.deepEqual(discovers(b.step({ type: "wanted", byHand: true })), []);
+  assert.deepEqual(b.runs(20), [1], "kept until the pause is over");
+  for (let s = 0; s < 200; s += 5) {
+    b.now += 5_000;
+    assert.deepEqual(discovers(b.step({ type: "wanted" })), []);
+  }
+  assert.deepEqual(discovers(b.step({ type: "wanted", byHand: true })), ["manual"]);
+  b.step({ type: "discovered" });
+  b.now += 300_000;
+  assert.deepEqual(discovers(b.step({ type: "wanted" })), ["wanted"]);
+});
+
+Deno.test("discovery: an outage does not lengthen the waits after it", () => {
+  const b = new Bench({ caps: { hardLowCap: 6, softLowCap: 8, highCap: 128, discBatch: 8 } });
+  b.step({ type: "start" });
+  const instances = Array.from({ length: 8 }, (_, i) => b.live(`P${i}`));
+  b.step({ type: "discovered" });
+  for (const i of instances) {
+    if (discovers(b.gone(i)).length > 0) b.step({ type: "discovered" });
+  }
+  const at = b.runs(330);
+  const after = at.filter((t) => t > 300);
+  assert.ok(after.length >= 3, `runs after five minutes at ${after} s`);
+});
+
+Deno.test("discovery: a reserve that falls below a tenth of its size is filled up, though every place is taken", () => {
+  const b = new Bench({ caps: { ...CAPS, highCap: 10 }, maxReserved: 20 });
+  b.step({ type: "start" });
+  const instances = Array.from({ length: 13 }, (_, i) => b.live(`P${i}`));
+  b.step({ type: "discovered" });
+  b.now += 5 * 60_000;
+  assert.deepEqual(discovers(b.gone(instances[0] as number)), [], "two of twenty are a tenth");
+  assert.deepEqual(discovers(b.gone(instances[1] as number)), ["reserve"]);
+  assert.deepEqual(b.found("Q1", "Q2"), ["Q1", "Q2"]);
+  for (const peer of ["Q1", "Q2"]) b.live(peer);
+  b.step({ type: "discovered" });
+  assert.deepEqual([b.core.streams.activeCount, b.core.streams.reservedCount], [10, 3]);
+});
+
+Deno.test("discovery: a network with too few peers for the reserve is asked every five minutes, a small one not at all", () => {
+  const full = new Bench({ caps: { ...CAPS, highCap: 10 }, maxReserved: 20 });
+  full.step({ type: "start" });
+  for (let i = 0; i < 11; i++) full.live(`P${i}`);
+  full.step({ type: "discovered" });
+  const gaps = full.runs(3_600).map((t, i, all) => t - (all[i - 1] ?? 0));
+  assert.ok(gaps.length > 0 && gaps.every((gap) => gap >= 270), `${gaps}`);
+  const small = new Bench();
+  small.step({ type: "start" });
+  for (let i = 0; i < 5; i++) small.live(`P${i}`);
+  small.found("X");
+  small.step({ type: "discovered" });
+  assert.deepEqual(small.runs(3_600), []);
 });
 
 Deno.test("discovery: the routine check looks for more below the soft cap and when health is bad", () => {

@@ -3,15 +3,15 @@
  *
  * Why it exists: one eager peer must not take the server from the others. What must stay true: a request first
  * pays its own stream's bucket and only then queues for the common one, so that a stream which is over its rate
- * never occupies a common slot; waiting streams take turns; and an answer's size is paid for afterwards, because
- * nobody knows it before.
+ * never occupies a common slot; waiting streams take turns; an answer's size is paid for as soon as it is known, before
+ * it is written; and what large answers cost all together never holds up a small question for long.
  */
 import { type Cancel, cancelled, type Clock } from "../base/mod.ts";
 
 export interface RateLimits {
   /** Requests a second of one stream; 0 switches the limit off. Default 10. */
   readonly perStream?: number;
-  /** Requests a second of all streams; 0 switches the limit off. Default 50. */
+  /** Requests a second of all streams, as many of which may pile up unused; 0 switches the limit off. Default 50. */
   readonly global?: number;
   /** Unused slots of one stream that may pile up. Default 10. */
   readonly burst?: number;
@@ -19,11 +19,15 @@ export interface RateLimits {
   readonly bytesPerToken?: number;
 }
 
+/** The common bucket owes at most this long's worth of tokens, s: a height query waits no longer for others' blocks. */
+const COMMON_DEBT_S = 0.5;
+
 /** A refilling allowance. It may go into debt, which later requests wait off. */
 class TokenBucket {
   #tokens: number;
   #at: number;
-  constructor(readonly rate: number, readonly size: number, now: number) {
+  /** @param debt how far it may go below nothing. */
+  constructor(readonly rate: number, readonly size: number, readonly debt: number, now: number) {
     this.#tokens = size;
     this.#at = now;
   }
@@ -40,7 +44,7 @@ class TokenBucket {
   take(now: number, tokens: number): void {
     if (this.rate <= 0) return;
     this.#refill(now);
-    this.#tokens -= tokens;
+    this.#tokens = Math.max(-this.debt, this.#tokens - tokens);
   }
   full(now: number): boolean {
     this.#refill(now);
@@ -70,7 +74,12 @@ export class RateLimiter {
     this.#burst = Math.max(1, limits.burst ?? 10);
     this.#bytesPerToken = limits.bytesPerToken ?? 512 * 1024;
     const global = limits.global ?? 50;
-    this.#global = new TokenBucket(global, Math.max(1, Math.min(this.#burst, global)), clock.monotonic());
+    this.#global = new TokenBucket(
+      global,
+      Math.max(1, global),
+      global * COMMON_DEBT_S,
+      clock.monotonic(),
+    );
   }
 
   /**
@@ -115,7 +124,7 @@ export class RateLimiter {
   #bucket(streamId: string): TokenBucket {
     let bucket = this.#streams.get(streamId);
     if (bucket === undefined) {
-      bucket = new TokenBucket(this.#perStream, this.#burst, this.#clock.monotonic());
+      bucket = new TokenBucket(this.#perStream, this.#burst, Infinity, this.#clock.monotonic());
       this.#streams.set(streamId, bucket);
     }
     return bucket;

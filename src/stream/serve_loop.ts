@@ -117,22 +117,22 @@ export class ServeLoop {
       response = { type: "error", text: "internal error" };
     }
     meter.serverHandled(request?.type, clock.monotonic() - start);
-    const bytes = await this.#write(id, response);
-    limiter.charge(peer, bytes);
+    await this.#write(id, response, (bytes) => limiter.charge(peer, bytes));
     if (violation) this.#violated();
   }
 
-  async #write(id: bigint, response: SyncResponse): Promise<number> {
+  /** @param known is told the answer's size, in bytes, before it is written. */
+  async #write(id: bigint, response: SyncResponse, known?: (bytes: number) => void): Promise<void> {
     const frame = encodeFrame(encodeResponse(id, response));
+    known?.(frame.length);
     const done = this.#shared.server.writing(frame.length);
     try {
-      if (this.#abort.signal.aborted) return 0;
+      if (this.#abort.signal.aborted) return;
       await this.#port.write(frame);
       this.#port.answered();
     } finally {
       done();
     }
-    return frame.length;
   }
 
   #violated(): void {

@@ -11,11 +11,15 @@ import {
   BUSY_WINDOW_MS,
   CAP_VIOLATIONS_ALLOWED,
   CAP_WINDOW_MS,
+  EMPTY_PER_MINUTE,
   UNSOLICITED_PER_MINUTE,
 } from "./constants.ts";
 
-/** What is counted: requests turned away as `too busy`, requests above a cap, answers to questions never asked. */
-export type Breach = "busy" | "cap" | "unasked";
+/**
+ * What is counted: requests turned away as `too busy`, requests above a cap, answers to questions never asked, frames and
+ * messages with nothing in them.
+ */
+export type Breach = "busy" | "cap" | "unasked" | "empty";
 
 interface Allowance {
   readonly most: number;
@@ -26,6 +30,7 @@ const ALLOWANCES: Readonly<Record<Breach, Allowance>> = {
   busy: { most: BUSY_ABUSE, windowMs: BUSY_WINDOW_MS },
   cap: { most: CAP_VIOLATIONS_ALLOWED, windowMs: CAP_WINDOW_MS },
   unasked: { most: UNSOLICITED_PER_MINUTE, windowMs: 60_000 },
+  empty: { most: EMPTY_PER_MINUTE, windowMs: 60_000 },
 };
 /** Peers remembered at once. */
 const MAX_PEERS = 1_024;
@@ -37,16 +42,24 @@ export class Allowances {
 
   constructor(clock: Clock, peers = MAX_PEERS) {
     this.#clock = clock;
-    this.#times = { busy: new LruMap(peers), cap: new LruMap(peers), unasked: new LruMap(peers) };
+    this.#times = {
+      busy: new LruMap(peers),
+      cap: new LruMap(peers),
+      unasked: new LruMap(peers),
+      empty: new LruMap(peers),
+    };
   }
 
-  /** Notes a breach. @returns how many there were within the window when that is more than allowed, else 0. */
-  breach(peer: string, what: Breach): number {
+  /**
+   * Notes a breach that counts as `n`. @returns how many there were within the window when that is more than allowed,
+   * else 0.
+   */
+  breach(peer: string, what: Breach, n = 1): number {
     const { most, windowMs } = ALLOWANCES[what];
     const now = this.#clock.monotonic();
     const times = (this.#times[what].get(peer) ?? []).filter((at) => now - at < windowMs);
-    times.push(now);
-    if (times.length > most + 1) times.shift();
+    for (let i = 0; i < Math.min(n, most + 1); i++) times.push(now);
+    if (times.length > most + 1) times.splice(0, times.length - most - 1);
     this.#times[what].set(peer, times);
     return times.length > most ? times.length : 0;
   }

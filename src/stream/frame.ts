@@ -37,6 +37,7 @@ export class FrameReader {
   #expected = -1;
   #body = new Uint8Array(0);
   #bodyLength = 0;
+  #empty = 0;
 
   /** @param limit largest body taken now, in bytes; asked once per frame, when its length is known. */
   constructor(limit: () => number = () => MAX_FRAME_BYTES) {
@@ -51,6 +52,12 @@ export class FrameReader {
   get pendingBytes(): number {
     return this.#bodyLength;
   }
+  /** Frames of no bytes since this was last asked. */
+  takeEmpty(): number {
+    const n = this.#empty;
+    this.#empty = 0;
+    return n;
+  }
   /** Bytes held for the unfinished frame: at most twice what arrived of it. */
   get allocatedBytes(): number {
     return this.#body.length;
@@ -58,7 +65,7 @@ export class FrameReader {
 
   /**
    * Takes a chunk and yields the messages that it completes, without their prefixes. A message of no bytes is
-   * skipped (§2.5). Messages own their memory; the chunk may be reused once the iteration is over.
+   * skipped (§2.5) and counted. Messages own their memory; the chunk may be reused once the iteration is over.
    *
    * @throws {HsyncError} FRAME_TOO_LONG, fault PROTOCOL, as soon as the length is known; the reader is useless then.
    */
@@ -84,6 +91,7 @@ export class FrameReader {
         const message = this.#body.subarray(0, this.#bodyLength);
         this.#reset();
         if (message.length > 0) yield message;
+        else this.#empty++;
       }
     }
   }

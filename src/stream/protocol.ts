@@ -119,6 +119,7 @@ export class SyncProtocol implements PeerSource {
       meter,
       logger,
       newId,
+      service,
       port: {
         send: (instance, id, type, frame, signal) => {
           const stream = this.#manager.stream(instance);

@@ -8,8 +8,6 @@
 import { type Cancel, cancelled, type Clock, HsyncError, isCritical, type Logger } from "../base/mod.ts";
 import {
   NO_STREAM_TIMEOUT_MS,
-  PENDING_REQUEST_TIMEOUT_MS,
-  PROGRESS_TIMEOUT_MS,
   STREAM_MONITOR_INTERVAL_MS,
   THROTTLE_BATCH,
   THROTTLE_INTERVAL_MS,
@@ -20,6 +18,7 @@ import { METRIC, type StreamMeter } from "./meters.ts";
 import { classifyPeerError, peerError } from "./peer_error.ts";
 import { RequestCore } from "./request_core.ts";
 import type { RequestEffect, RequestEvent } from "./request_events.ts";
+import { forbidden, limitsOf } from "./request_limits.ts";
 import { type RequestPort, RequestWriter } from "./request_writer.ts";
 import type { RequestOptions, StreamHealthStats } from "./types.ts";
 import { weightOfRequest, weightOfResponse } from "./weight.ts";
@@ -29,7 +28,7 @@ export interface RawAnswer<R extends SyncResponse = SyncResponse> {
   readonly response: R;
   readonly streamId: string;
   readonly instance: number;
-  /** Dispatch to response, ms. */
+  /** From the written question to the answer, ms. */
   readonly ms: number;
 }
 
@@ -43,8 +42,6 @@ interface Entry {
   response: SyncResponse | undefined;
 }
 
-/** Hard limits by kind (§4.4); kinds not named carry blocks or state and live as long as bytes arrive. */
-const HARD_MS: Partial<Record<RequestType, number>> = { getBlockNumber: 10_000, getBlockHashes: 20_000 };
 /** How long a peer that said `too busy` is left alone. */
 const BUSY_PAUSE_MS = 1_000;
 /** Unexplained error answers in a row that count as a failure (§7.1). */
@@ -57,6 +54,7 @@ export class RequestManager {
   readonly #port: RequestPort;
   readonly #core: RequestCore;
   readonly #entries = new Map<number, Entry>();
+  readonly #service: "sync" | "epochsync";
   readonly #writer: RequestWriter;
   readonly #sending = new Set<Promise<void>>();
   /** Unexplained errors, and the heaviest request among them: an answer of that weight ends the row. */
@@ -75,7 +73,9 @@ export class RequestManager {
     readonly port: RequestPort;
     /** A random id that no pending request has. */
     readonly newId: () => bigint;
+    readonly service: "sync" | "epochsync";
   }) {
+    this.#service = options.service;
     this.#clock = options.clock;
     this.#meter = options.meter;
     this.#logger = options.logger;
@@ -111,6 +111,8 @@ export class RequestManager {
   ): Promise<RawAnswer<Extract<SyncResponse, { readonly type: T["type"] }>>> {
     const { signal } = options;
     if (signal?.aborted) return Promise.reject(cancelled(request.type));
+    const why = forbidden(this.#service, request.type);
+    if (why !== undefined) return Promise.reject(new HsyncError("REQUEST_INVALID", why));
     const key = this.#nextKey++;
     const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
     const onAbort = () => this.#step({ type: "cancel", key });
@@ -123,8 +125,6 @@ export class RequestManager {
       response: undefined,
     });
     signal?.addEventListener("abort", onAbort, { once: true });
-    const hardMs = options.timeoutMs ?? HARD_MS[request.type] ?? PENDING_REQUEST_TIMEOUT_MS;
-    const idleMs = request.type in HARD_MS ? hardMs : Math.min(hardMs, PROGRESS_TIMEOUT_MS);
     this.#step({
       type: "submit",
       spec: {
@@ -134,8 +134,7 @@ export class RequestManager {
         whitelist: options.whitelist,
         blacklist: options.blacklist,
         waitMs: options.waitMs ?? NO_STREAM_TIMEOUT_MS,
-        hardMs,
-        idleMs,
+        ...limitsOf(request.type, options.timeoutMs),
       },
     });
     // `#answered` lets only a response of the request's own kind through.

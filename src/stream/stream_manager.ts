@@ -378,10 +378,9 @@ export class StreamManager implements StreamOwner {
     limiter.purge();
     meter.gauge(METRIC.cooldownStreams, this.core.book.cooldowns.activeCount(this.#now()));
     const heights = this.core.streams.main().flatMap((s) => s.height ?? []).sort((a, b) => a - b);
-    if (heights.length > 0) {
-      meter.gauge(METRIC.peerHeightMax, heights[heights.length - 1] as number);
-      meter.gauge(METRIC.peerHeightMedian, heights[heights.length >> 1] as number);
-    }
+    // Without a stream nobody reports a height: the last one said would look like a present one.
+    meter.gauge(METRIC.peerHeightMax, heights[heights.length - 1] ?? 0);
+    meter.gauge(METRIC.peerHeightMedian, heights[heights.length >> 1] ?? 0);
     if (this.#keeper.due()) this.#task(this.#keeper.save());
   }
 

@@ -9,19 +9,19 @@
 import { asHsyncError, type Clock, type FaultClass, HsyncError, isAbort, Semaphore } from "../base/mod.ts";
 import type { P2PStream } from "../p2p/mod.ts";
 import {
+  EMPTY_BYTES,
   FRAME_TIMEOUT_MS,
-  MAX_FRAME_BYTES,
-  MAX_UNASKED_FRAME_BYTES,
   PROBE_TIMEOUT_MS,
   PROGRESS_BYTES,
   PROGRESS_TIMEOUT_MS,
   REFUSED_LINGER_MS,
   SETTLE_MS,
 } from "./constants.ts";
-import { type FailureName, FAILURES } from "./fault.ts";
+import { type FailureName, failureOf, FAILURES } from "./fault.ts";
 import { FrameReader } from "./frame.ts";
 import { decodeMessage, type RequestType, type SyncResponse } from "./message.ts";
 import { scanMessage } from "./message_scan.ts";
+import { Owed } from "./owed.ts";
 import { type Probe, probeRequest, readHeight } from "./probe.ts";
 import { ServeLoop, type Serving } from "./serve_loop.ts";
 
@@ -47,14 +47,9 @@ export interface StreamOwner {
   gone(stream: SyncStream, end: StreamEnd): void;
 }
 
-/** Requests answered with at most a few kilobytes. */
-const SMALL_ANSWERS: ReadonlySet<RequestType> = new Set(["getBlockNumber", "getBlockHashes"]);
 /** A write may take this long, plus its size at this pace. */
 const WRITE_BASE_MS = 60_000;
 const WRITE_BYTES_PER_MS = 256;
-/** Unanswered questions remembered per stream; an answer to a forgotten one counts as unasked. */
-const MAX_OWED = 64;
-
 export class SyncStream {
   /** base58btc peer id text. */
   readonly id: string;
@@ -70,8 +65,7 @@ export class SyncStream {
   readonly #frames: FrameReader;
   readonly #heightBound: () => number;
   readonly #newId: () => bigint;
-  /** Answers the peer owes us: id to whether it may be big. */
-  readonly #owed = new Map<bigint, boolean>();
+  readonly #owed = new Owed();
   #probe: Probe | undefined;
   #reading: Promise<void> | undefined;
   #gone = false;
@@ -107,7 +101,7 @@ export class SyncStream {
     this.#heightBound = options.heightBound;
     this.openedAt = this.#clock.monotonic();
     this.#lastReadAt = this.openedAt;
-    this.#frames = new FrameReader(() => this.#frameLimit());
+    this.#frames = new FrameReader(() => this.#owed.frameLimit());
     this.#loop = new ServeLoop(options.serving, {
       peerId: this.id,
       write: (frame) => this.#write(frame),
@@ -167,13 +161,7 @@ export class SyncStream {
    * @throws {HsyncError} CANCELLED: not a byte went out; WRITE_FAILED, fault TRANSPORT: the stream is gone then.
    */
   async ask(id: bigint, type: RequestType, frame: Uint8Array, signal?: AbortSignal): Promise<void> {
-    await this.#write(frame, signal, () => {
-      if (this.#owed.size >= MAX_OWED) {
-        const oldest = this.#owed.keys().next();
-        if (!oldest.done) this.#owed.delete(oldest.value);
-      }
-      this.#owed.set(id, !SMALL_ANSWERS.has(type));
-    });
+    await this.#write(frame, signal, () => this.#owed.asked(id, type));
   }
 
   /**
@@ -191,7 +179,14 @@ export class SyncStream {
       if (this.#probe === probe) this.#probe = undefined;
     });
     this.#probe = probe;
-    this.#serving.meter.clientRequest("getBlockNumber");
+    const { meter } = this.#serving;
+    meter.clientRequest("getBlockNumber");
+    const done = () => meter.clientDone("getBlockNumber", this.#clock.monotonic() - probe.sentAt);
+    probe.promise.then(done, (error) => {
+      done();
+      const { code, fault } = asHsyncError(error);
+      meter.clientFailed("getBlockNumber", failureOf(code, fault).error);
+    });
     // A failed write ends the stream, and that settles the probe.
     this.ask(id, "getBlockNumber", frame).then(() => probe.written(), () => {});
     return probe.promise;
@@ -255,11 +250,6 @@ export class SyncStream {
       (this.#answeredThemAt !== undefined && now - this.#answeredThemAt >= SETTLE_MS);
   }
 
-  #frameLimit(): number {
-    for (const big of this.#owed.values()) if (big) return MAX_FRAME_BYTES;
-    return MAX_UNASKED_FRAME_BYTES;
-  }
-
   #goneError(what: string): HsyncError {
     return new HsyncError("STREAM_REMOVED", `${what}: the stream is gone`, {
       streamId: this.id,
@@ -311,6 +301,7 @@ export class SyncStream {
           this.#frameStartedAt = this.#progressAt = this.#clock.monotonic();
           this.#progressBytes = 0;
         }
+        this.#empty(this.#frames.takeEmpty());
         this.#noteProgress();
       }
       this.fail("PEER_CLOSED", "the peer closed the stream");
@@ -353,7 +344,10 @@ export class SyncStream {
   #message(bytes: Uint8Array): Promise<void> | undefined {
     const head = scanMessage(bytes);
     this.#serving.meter.readMessage();
-    if (head.kind === "empty") return undefined;
+    if (head.kind === "empty") {
+      this.#empty(1 + Math.floor(bytes.length / EMPTY_BYTES));
+      return undefined;
+    }
     if (head.kind === "request") {
       if (this.#gone) return undefined;
       const message = decodeMessage(bytes);
@@ -365,7 +359,7 @@ export class SyncStream {
   }
 
   #answer(id: bigint, bytes: Uint8Array): void {
-    if (!this.#owed.delete(id)) {
+    if (!this.#owed.answered(id)) {
       this.#unasked();
       return;
     }
@@ -383,12 +377,17 @@ export class SyncStream {
     }
     const height = readHeight(response, this.#heightBound(), this.id);
     if (typeof height === "number") {
-      this.#serving.meter.clientDone("getBlockNumber", this.#clock.monotonic() - probe.sentAt);
       this.#owner.height(this, height);
       probe.answer(height);
     } else {
       probe.fail(height);
     }
+  }
+
+  /** Nothing, `n` times over: ignored as long as it stays within reason. */
+  #empty(n: number): void {
+    const count = n === 0 ? 0 : this.#serving.allowances.breach(this.id, "empty", n);
+    if (count > 0) this.fail("FLOOD", `${count} times nothing within a minute`);
   }
 
   /** An answer to nothing: tolerated now and then, since it may be our forgetting. */

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ManualClock } from "../../src/base/mod.ts";
 import { Allowances } from "../../src/stream/allowance.ts";
-import { BUSY_ABUSE, BUSY_WINDOW_MS } from "../../src/stream/constants.ts";
+import { BUSY_ABUSE, BUSY_WINDOW_MS, EMPTY_PER_MINUTE } from "../../src/stream/constants.ts";
 import { inWorld, TOPIC } from "./support/node.ts";
 import { answerHeights, RawPeer, settle } from "./support/raw_peer.ts";
 import type { SimStream } from "./support/sim_stream.ts";
@@ -22,6 +22,12 @@ Deno.test("allowances: each breach has its own, a window long, and no peer uses 
   assert.equal(allowances.breach("B", "busy"), 0);
   await clock.advance(BUSY_WINDOW_MS);
   assert.equal(allowances.breach("A", "busy"), 0, "a quiet window wipes the slate");
+});
+
+Deno.test("allowances: a breach may count for several", () => {
+  const allowances = new Allowances(new ManualClock());
+  assert.equal(allowances.breach("A", "empty", EMPTY_PER_MINUTE), 0);
+  assert.equal(allowances.breach("A", "empty", 1e9), EMPTY_PER_MINUTE + 1);
 });
 
 Deno.test("allowances: however many peers there are, few are remembered", () => {

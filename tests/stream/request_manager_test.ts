@@ -1,9 +1,12 @@
 /** The request manager with real streams, on a simulated network: what the core's tables cannot see. */
 import assert from "node:assert/strict";
-import { type HsyncError, le32 } from "../../src/base/mod.ts";
-import type { SyncResponse } from "../../src/stream/message.ts";
+import { type HsyncError, le32, ManualClock, nullLogger } from "../../src/base/mod.ts";
+import type { SyncRequest, SyncResponse } from "../../src/stream/message.ts";
+import { StreamMeter } from "../../src/stream/meters.ts";
+import { RequestManager } from "../../src/stream/request_manager.ts";
 import { SyncServer } from "../../src/stream/server.ts";
 import { RecordedChain } from "./support/chain.ts";
+import { MemoryMeter } from "./support/meter.ts";
 import { inWorld, type SimNode, type SimWorld } from "./support/node.ts";
 import { type RawPeer, settle } from "./support/raw_peer.ts";
 
@@ -163,6 +166,45 @@ Deno.test("request manager: one good answer takes one failure back", async () =>
     node.protocol.report(raw.host.peerId, "TIMEOUT", "other", "as if it had been slow");
     assert.equal(failures(), 1);
   });
+});
+
+Deno.test("request manager: state is never asked for on an epoch stream", async () => {
+  const asked: string[] = [];
+  const clock = new ManualClock();
+  const requests = new RequestManager({
+    clock,
+    meter: new StreamMeter(new MemoryMeter(), "t"),
+    logger: nullLogger,
+    newId: () => 1n,
+    service: "epochsync",
+    port: {
+      send: (_instance, _id, type) => {
+        asked.push(type);
+        return Promise.resolve();
+      },
+      probe: () => Promise.resolve(1),
+      report: () => {},
+      drained: () => {},
+    },
+  });
+  requests.added(1, "A", 0);
+  const hash = new Uint8Array(32);
+  const hashes = [hash];
+  const state: SyncRequest[] = [
+    { type: "getNodeData", hashes },
+    { type: "getByteCodes", hashes, bytes: 1n },
+    { type: "getAccountRange", root: hash, origin: hash, limit: hash, bytes: 1n },
+    { type: "getStorageRanges", root: hash, accounts: hashes, origin: hash, limit: hash, bytes: 1n },
+    { type: "getTrieNodes", root: hash, paths: [], bytes: 1n },
+  ];
+  for (const request of state) {
+    await assert.rejects(requests.doRequest(request), { code: "REQUEST_INVALID", fault: "NONE" });
+  }
+  const allowed = requests.doRequest({ type: "getBlockNumber" }).catch(() => {});
+  await settle();
+  assert.deepEqual(asked, ["getBlockNumber"]);
+  await requests.stop();
+  await allowed;
 });
 
 Deno.test("request manager: a peer that waits for our slow answer is not blamed for the silence meanwhile", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { concat, HsyncError, le32, ManualClock, nullLogger, SeededRandom } from "../../src/base/mod.ts";
-import { MAX_FRAME_BYTES, MAX_UNASKED_FRAME_BYTES } from "../../src/stream/constants.ts";
+import { EMPTY_PER_MINUTE, MAX_FRAME_BYTES, MAX_UNASKED_FRAME_BYTES } from "../../src/stream/constants.ts";
 import { encodeFrame } from "../../src/stream/frame.ts";
 import { encodeRequest, encodeResponse, type SyncResponse } from "../../src/stream/message.ts";
 import { METRIC, StreamMeter } from "../../src/stream/meters.ts";
@@ -20,6 +20,7 @@ class Bench {
   readonly meter = new MemoryMeter();
   readonly chain = new RecordedChain(0, 50);
   readonly stream: SyncStream;
+  readonly limiter: RateLimiter;
   readonly ours: SimStream;
   readonly peer: RawPeer;
   readonly responses: Array<{ readonly id: bigint; readonly response: SyncResponse | undefined }> = [];
@@ -42,13 +43,14 @@ class Bench {
     const pair = streamPair({ from, to, protocol: "p", clock, random });
     this.ours = direction === "out" ? pair.out : pair.in;
     this.peer = new RawPeer(direction === "out" ? pair.in : pair.out, onMessage);
+    this.limiter = new RateLimiter(clock, options.limits ?? { perStream: 0, global: 0 });
     this.stream = new SyncStream(this.ours, {
       instance: 1,
       newId: () => ++this.#id,
       heightBound: () => options.bound ?? 1_000_000,
       serving: {
         server: new SyncServer(this.chain),
-        limiter: new RateLimiter(clock, options.limits ?? { perStream: 0, global: 0 }),
+        limiter: this.limiter,
         allowances: new Allowances(clock),
         clock,
         meter: new StreamMeter(this.meter, "t"),
@@ -213,6 +215,32 @@ Deno.test("stream: empty frames and empty messages are ignored", async () => {
   assert.equal(await b.stream.probe(), 3);
   assert.equal(b.failure(), undefined);
   await b.close();
+});
+
+Deno.test("stream: more than a minute's allowance of nothing is abuse, by number and by size", async () => {
+  const frames = new Bench();
+  frames.peer.raw(new Uint8Array(4 * EMPTY_PER_MINUTE));
+  await frames.seconds(1);
+  assert.equal(frames.failure(), undefined);
+  frames.peer.raw(new Uint8Array(4));
+  await settle();
+  assert.equal(frames.failure(), "FLOOD");
+  assert.equal(frames.fault(), "ABUSE");
+  await frames.close();
+
+  // An unknown field of 100,000 bytes, and neither of the two members.
+  const empty = new Uint8Array(100_004);
+  empty.set([0x3a, 0xa0, 0x8d, 0x06]);
+  const messages = new Bench();
+  let sent = 0;
+  while (messages.failure() === undefined && sent < 20) {
+    messages.peer.send(empty);
+    sent++;
+    await settle();
+  }
+  assert.equal(messages.failure(), "FLOOD");
+  assert.equal(sent, Math.ceil((EMPTY_PER_MINUTE + 1) / 25), "every 4 KiB count");
+  await messages.close();
 });
 
 // T-07
@@ -446,6 +474,56 @@ Deno.test("stream: a peer that never reads is given up, and what we hold for it 
   assert.equal((end as StreamEnd | undefined)?.failure, "WRITE_FAILED");
   assert.ok(seconds > 60 && seconds <= 180, `after ${seconds} s`);
   await stream.finished();
+  await b.close();
+});
+
+Deno.test("stream: an answer is charged before it is written, so that a slow reader gets no second one meanwhile", async () => {
+  const limits = { perStream: 10, burst: 1, global: 0 };
+  const b = new Bench("in", undefined, { limits });
+  for (let n = 1; n <= 4; n++) {
+    b.chain.forged.set(n, { bytes: new Uint8Array(1 << 20), commitSig: new Uint8Array(97) });
+  }
+  b.ours.write = () => b.ours.closed.then(() => Promise.reject(new Error("gone")));
+  b.peer.request(1n, { type: "getBlocksByNumber", numbers: [1n, 2n, 3n, 4n] });
+  await settle(400);
+  const [waited] = await Promise.all([b.limiter.take(b.stream.id), b.clock.advance(2_000)]);
+  assert.ok(waited >= 800, `eight tokens at ten a second: ${waited} ms`);
+  await b.close();
+});
+
+Deno.test("stream: a probe that fails is a failed request with its delay", async () => {
+  const labels = { topic: "t", request_type: "getBlockNumber" };
+  const b = new Bench("out");
+  const probe = b.stream.probe().catch(() => {});
+  await b.clock.advance(15_000);
+  await probe;
+  assert.equal(b.meter.get(METRIC.failedClientRequest, { ...labels, error: "timeout" }), 1);
+  const wrong = b.stream.probe().catch(() => {});
+  await settle();
+  b.peer.respond(b.peer.requests()[1]?.id ?? 0n, { type: "getBlockNumber", number: 2n ** 60n });
+  await wrong;
+  assert.equal(b.meter.get(METRIC.failedClientRequest, { ...labels, error: "bad_response" }), 1);
+  const good = b.stream.probe();
+  await settle();
+  b.peer.respond(b.peer.requests()[2]?.id ?? 0n, { type: "getBlockNumber", number: 1n });
+  await good;
+  assert.equal(b.meter.get(METRIC.clientRequest, labels), 3);
+  const delays = [...b.meter.observations].flatMap(([k, v]) =>
+    k.startsWith(METRIC.clientRequestDelay) ? v : []
+  );
+  assert.deepEqual(delays, [15, 0, 0]);
+  await b.close();
+});
+
+Deno.test("stream: a write that takes too long is one failed write", async () => {
+  const b = new Bench("out");
+  b.ours.write = () => b.ours.closed.then(() => Promise.reject(new Error("gone")));
+  const probe = b.stream.probe().catch(() => {});
+  await b.seconds(61);
+  await probe;
+  assert.equal(b.failure(), "WRITE_FAILED");
+  assert.equal(b.meter.get(METRIC.msgWriteFailed, { error: "timeout" }), 1);
+  assert.equal(b.meter.total(METRIC.msgWriteFailed), 1);
   await b.close();
 });
 

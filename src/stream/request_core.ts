@@ -104,7 +104,9 @@ export class RequestCore {
   step(now: number, event: RequestEvent): RequestEffect[] {
     const out: RequestEffect[] = [];
     this.#handle(now, event, out);
-    if (!this.#stopped && event.type !== "progress") this.#dispatch(now, out, Number.MAX_SAFE_INTEGER);
+    // Bytes that move free nobody; a stream that they do free is found by the next look of the throttle.
+    const moving = event.type === "progress" || event.type === "written";
+    if (!this.#stopped && !moving) this.#dispatch(now, out, Number.MAX_SAFE_INTEGER);
     return out;
   }
 

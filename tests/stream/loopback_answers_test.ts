@@ -153,6 +153,68 @@ Deno.test("loopback: twelve ways to answer wrongly, each with its reason, and no
   }
 });
 
+// T-06
+Deno.test("loopback: answers to questions given up meanwhile are dropped, and the stream is free at once", async () => {
+  const clock = new ManualClock();
+  await using net = new Loopback(clock);
+  const node = await net.node();
+  const held: Array<() => void> = [];
+  let asked = 0;
+  const late = await net.raw((message, peer) => {
+    if (message.kind !== "request" || answerHeight(message, peer)) return;
+    asked++;
+    held.push(() => peer.respond(message.id, { type: "getBlocksByHashes", ...blocks([1, 2, 3]) }));
+  });
+  await joined(node, late);
+  const available = () => node.protocol.getStreamHealthStats().availableStreams;
+  for (let round = 1; round <= 10; round++) {
+    const abort = new AbortController();
+    const call = node.protocol.client.getBlocksByHashes(hashes, { signal: abort.signal });
+    await until("the question", () => asked === round);
+    abort.abort();
+    await assert.rejects(call, { code: "CANCELLED", fault: "NONE" });
+    if (round % 2 === 1) continue;
+    await until("the writes to be noted", () => available() === 0);
+    for (const answer of held.splice(0)) answer();
+    await until("the stream to be free", () => available() === 1);
+  }
+  assert.equal(clock.monotonic(), 0, "no time-out had to pass for that");
+  assert.deepEqual(node.events.filter((e) => e.type === "removed"), []);
+  assert.equal(node.protocol.streams()[0]?.failures, 0);
+});
+
+// T-07, T-20
+Deno.test("loopback: an answer that keeps dribbling is given up after 180 s", async () => {
+  const clock = new ManualClock();
+  await using net = new Loopback(clock);
+  const node = await net.node();
+  let asked: bigint | undefined;
+  const slow = await net.raw((message, peer) => {
+    if (message.kind === "request" && !answerHeight(message, peer)) asked = message.id;
+  });
+  const raw = await joined(node, slow);
+  const begun = clock.monotonic();
+  let ended: { readonly code: string; readonly ms: number } | undefined;
+  node.protocol.client.getBlocksByNumber([1]).catch((e: HsyncError) => {
+    ended = { code: e.code, ms: clock.monotonic() - begun };
+  });
+  await until("the question", () => asked !== undefined);
+  const frame = new Uint8Array(1 << 20);
+  new DataView(frame.buffer).setUint32(0, frame.length, true);
+  for (let at = 0; at < 50 && ended === undefined; at++) {
+    const since = node.protocol.snapshot().list[0]?.bytesIn ?? 0;
+    await raw.stream.write(frame.subarray(at * 5_000, (at + 1) * 5_000)).catch(() => {});
+    await until("the bytes", () => (node.protocol.snapshot().list[0]?.bytesIn ?? Infinity) > since);
+    await pass(clock, 10_000);
+  }
+  assert.ok(ended !== undefined);
+  assert.ok(Math.abs(ended.ms - 180_000) <= 1_000, `after ${ended.ms} ms`);
+  assert.ok(["REQUEST_TIMEOUT", "STREAM_REMOVED"].includes(ended.code), ended.code);
+  await pass(clock, 20_000);
+  const removed = node.events.find((e) => e.type === "removed");
+  assert.ok(removed?.type === "removed" && !removed.critical, "slowness is no lie");
+});
+
 // T-07
 Deno.test("loopback: four megabytes that dribble in 40 s arrive; a true stall ends after 60 s", async () => {
   const clock = new ManualClock();
@@ -230,6 +292,28 @@ Deno.test("loopback: a length above the limit is refused at its header, and clai
   for (let i = 0; i < 20; i++) await io();
   const grown = Deno.memoryUsage().external - before;
   assert.ok(grown < 16 * 1024 * 1024, `${grown} bytes more`);
+  // Those that were asked for blocks may claim it all; what they hold is what they sent.
+  const owing = await Promise.all(
+    Array.from({ length: 16 }, () =>
+      net.raw((message, peer) => {
+        if (message.kind !== "request" || answerHeight(message, peer)) return;
+        peer.raw(claim(MAX_FRAME_BYTES));
+        peer.raw(new Uint8Array(100_000));
+      })),
+  );
+  for (const h of owing) await joined(node, h);
+  const arrived = () =>
+    node.protocol.snapshot().list.filter((s) =>
+      owing.some((h) => h.peer.peerId === s.id) && s.bytesIn > 100_000
+    );
+  const whitelist = (h: typeof owing[number]) => new Set([h.peer.peerId]);
+  const external = Deno.memoryUsage().external;
+  for (const h of owing) {
+    node.protocol.client.getBlocksByNumber([1], { whitelist: whitelist(h) }).catch(() => {});
+  }
+  await until("what they send", () => arrived().length === owing.length);
+  const held = Deno.memoryUsage().external - external;
+  assert.ok(held < 16 * 1024 * 1024, `${held} bytes for claims of ${owing.length * MAX_FRAME_BYTES}`);
   const unasked = await hosts[0]?.open(node).catch(() => undefined);
   unasked?.raw(claim(MAX_UNASKED_FRAME_BYTES + 1));
   if (unasked !== undefined) await until("the refusal", () => unasked.ended !== undefined);

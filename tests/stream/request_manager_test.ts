@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { type HsyncError, le32, ManualClock, nullLogger } from "../../src/base/mod.ts";
 import type { SyncRequest, SyncResponse } from "../../src/stream/message.ts";
+import { MAX_FRAME_BYTES } from "../../src/stream/constants.ts";
 import { StreamMeter } from "../../src/stream/meters.ts";
 import { RequestManager } from "../../src/stream/request_manager.ts";
 import { SyncServer } from "../../src/stream/server.ts";
@@ -168,25 +169,79 @@ Deno.test("request manager: one good answer takes one failure back", async () =>
   });
 });
 
-Deno.test("request manager: state is never asked for on an epoch stream", async () => {
-  const asked: string[] = [];
-  const clock = new ManualClock();
-  const requests = new RequestManager({
-    clock,
-    meter: new StreamMeter(new MemoryMeter(), "t"),
-    logger: nullLogger,
-    newId: () => 1n,
-    service: "epochsync",
-    port: {
-      send: (_instance, _id, type) => {
-        asked.push(type);
-        return Promise.resolve();
+/** A request manager whose streams are the test's. */
+class Alone {
+  readonly clock = new ManualClock();
+  readonly sent: Array<
+    { readonly type: string; readonly instance: number; readonly id: bigint; readonly at: number }
+  > = [];
+  readonly requests: RequestManager;
+
+  constructor(service: "sync" | "epochsync" = "sync") {
+    const { clock } = this;
+    let id = 0n;
+    this.requests = new RequestManager({
+      clock,
+      meter: new StreamMeter(new MemoryMeter(), "t"),
+      logger: nullLogger,
+      newId: () => ++id,
+      service,
+      port: {
+        send: (instance, id, type) => {
+          this.sent.push({ type, instance, id, at: clock.monotonic() });
+          return Promise.resolve();
+        },
+        probe: () => Promise.resolve(1),
+        report: () => {},
+        drained: () => {},
       },
-      probe: () => Promise.resolve(1),
-      report: () => {},
-      drained: () => {},
-    },
+    });
+  }
+}
+
+// T-19
+Deno.test("request manager: what no event sets going goes sixteen at a time, every 100 ms", async () => {
+  const b = new Alone();
+  const streams = 40;
+  b.requests.start();
+  await b.clock.advance(250);
+  const calls: Promise<unknown>[] = [];
+  const ask = () => {
+    for (let i = 0; i < streams; i++) {
+      calls.push(b.requests.doRequest({ type: "getBlocksByNumber", numbers: [1n] }).catch(() => {}));
+    }
+  };
+  for (let i = 1; i <= streams; i++) b.requests.added(i, `P${i}`, 0);
+  ask();
+  await settle();
+  // All of them ask for a pause of a second, which ends between two looks at the clock.
+  for (const { instance, id } of b.sent.splice(0)) {
+    b.requests.deliver(instance, id, { type: "error", text: "too busy" });
+  }
+  ask();
+  await b.clock.advance(2_000);
+  const times = new Map<number, number>();
+  for (const { at } of b.sent) times.set(at, (times.get(at) ?? 0) + 1);
+  assert.deepEqual([...times], [[1_250, 16], [1_350, 16], [1_450, 8]]);
+  await b.requests.stop();
+  await Promise.all(calls);
+});
+
+Deno.test("request manager: a request that cannot be encoded is our own failure and blames nobody", async () => {
+  const b = new Alone();
+  b.requests.added(1, "A", 0);
+  const hashes = [new Uint8Array(MAX_FRAME_BYTES + 1)];
+  await assert.rejects(b.requests.doRequest({ type: "getBlocksByHashes", hashes }), {
+    code: "REQUEST_INVALID",
+    fault: "NONE",
   });
+  assert.equal(b.requests.getStreamHealthStats().availableStreams, 1);
+  assert.deepEqual(b.sent, []);
+  await b.requests.stop();
+});
+
+Deno.test("request manager: state is never asked for on an epoch stream", async () => {
+  const { requests, sent } = new Alone("epochsync");
   requests.added(1, "A", 0);
   const hash = new Uint8Array(32);
   const hashes = [hash];
@@ -202,7 +257,7 @@ Deno.test("request manager: state is never asked for on an epoch stream", async 
   }
   const allowed = requests.doRequest({ type: "getBlockNumber" }).catch(() => {});
   await settle();
-  assert.deepEqual(asked, ["getBlockNumber"]);
+  assert.deepEqual(sent.map((s) => s.type), ["getBlockNumber"]);
   await requests.stop();
   await allowed;
 });

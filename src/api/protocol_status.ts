@@ -25,6 +25,8 @@ export function protocolStatus(
     active: snapshot.active,
     reserved: snapshot.reserved,
     cooldown: snapshot.cooldown,
+    expired: snapshot.expired,
+    refused: { peers: snapshot.refused.peers, nextAt: iso(snapshot.refused.nextAt) },
     connecting: snapshot.connecting,
     trusted: snapshot.trusted,
     required: {
@@ -44,6 +46,7 @@ export function protocolStatus(
       lastConnected: discovery.lastConnected,
       nextAt: iso(discovery.nextAt),
       cooldownUntil: iso(discovery.cooldownUntil),
+      outage: discovery.outage,
     },
     list: snapshot.list.map((s) => ({
       id: s.id,
@@ -57,6 +60,8 @@ export function protocolStatus(
       heightAt: iso(s.heightAt),
       failures: s.failures,
       score: Math.round(s.score * 1000) / 1000,
+      success: Math.round(s.success * 1000) / 1000,
+      blocksPerSecond: s.itemsPerSecond === undefined ? null : Math.round(s.itemsPerSecond * 10) / 10,
       blocksPerRequest: s.blocksPerRequest,
       busy: s.busy,
       requestType: s.requestType ?? null,

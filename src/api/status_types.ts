@@ -92,7 +92,8 @@ export interface EtaStatus {
 export interface StreamStatus {
   readonly id: string;
   readonly addr: string;
-  readonly state: "active" | "reserved";
+  /** What it is good for: only active ones carry requests; spare and ending ones are served until they may go. */
+  readonly state: "probing" | "active" | "reserved" | "spare" | "ending";
   readonly direction: "in" | "out";
   readonly trusted: boolean;
   readonly muxer: string;
@@ -101,6 +102,10 @@ export interface StreamStatus {
   readonly heightAt: string | null;
   readonly failures: number;
   readonly score: number;
+  /** What the score is made from, beside failures and latency: the share of good answers, 0..1. */
+  readonly success: number;
+  /** Measured, the round trip left out; null before the first blocks. */
+  readonly blocksPerSecond: number | null;
   readonly blocksPerRequest: number;
   readonly busy: boolean;
   readonly requestType: string | null;
@@ -128,6 +133,10 @@ export interface ProtocolStatus {
   readonly active: number;
   readonly reserved: number;
   readonly cooldown: number;
+  /** Peers whose cooldown is over but counts for the next one. */
+  readonly expired: number;
+  /** Peers that took our stream and never answered, and when the first of them is asked again. */
+  readonly refused: { readonly peers: number; readonly nextAt: string | null };
   readonly connecting: number;
   readonly trusted: number;
   readonly required: {
@@ -155,6 +164,8 @@ export interface ProtocolStatus {
     readonly lastConnected: number;
     readonly nextAt: string | null;
     readonly cooldownUntil: string | null;
+    /** Most streams were lost at once minutes ago: taken for an outage of our own. */
+    readonly outage: boolean;
   };
   /** Left out for callers that may not see peers. */
   readonly list?: readonly StreamStatus[];

@@ -53,7 +53,9 @@ function streamRow(s: StreamStatus, now: number): string[] {
     s.height === null ? "-" : String(s.height),
     String(s.failures),
     s.score.toFixed(2),
+    s.success.toFixed(2),
     s.latencyMsP50 === null ? "-" : `${s.latencyMsP50} ms`,
+    s.blocksPerSecond === null ? "-" : s.blocksPerSecond.toFixed(1),
     String(s.blocksPerRequest),
     bytes(s.bytesIn),
     bytes(s.bytesOut),
@@ -63,7 +65,9 @@ function streamRow(s: StreamStatus, now: number): string[] {
   ];
 }
 
-const STREAM_HEAD = "PEER|STATE|DIR|HEIGHT|FAILS|SCORE|LATENCY|BLOCKS|IN|OUT|AGE|NOW|ADDRESS".split("|");
+const STREAM_HEAD = "PEER|STATE|DIR|HEIGHT|FAILS|SCORE|GOOD|LATENCY|RATE|BLOCKS|IN|OUT|AGE|NOW|ADDRESS".split(
+  "|",
+);
 
 /** The screen for one protocol. */
 function protocolScreen(p: ProtocolStatus, now: number): string[] {
@@ -74,7 +78,7 @@ function protocolScreen(p: ProtocolStatus, now: number): string[] {
   const lines = [
     p.topic,
     `  ${p.active} active (need ${required.min}, at most ${required.high}), ${p.reserved} reserved, ` +
-    `${p.connecting} connecting, ${p.cooldown} in cooldown; discovery ${
+    `${p.connecting} connecting, ${p.cooldown} in cooldown, ${p.refused.peers} refuse us; discovery ${
       discovery.running ? "running" : "at rest"
     }${next}`,
   ];

@@ -7,19 +7,19 @@
  * entry in the cooldown table; and a trusted peer has none.
  */
 import { isCritical } from "../base/mod.ts";
-import { KEEP_ALIVE_MS, MANAGER_TIMES, type ManagerTimes, MAX_STREAMS_PER_PEER } from "./constants.ts";
+import { type Admission, type Refusal, refuseOpened, refuseProven } from "./admission.ts";
+import { KEEP_ALIVE_MS, MANAGER_TIMES, type ManagerTimes } from "./constants.ts";
 import { DiscoveryCore } from "./discovery_core.ts";
-import { actionFor, type FailureName, type Offence } from "./fault.ts";
+import { actionFor, type Offence } from "./fault.ts";
 import type { ManagerConfig, ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { MAX_FAILURES, Removals } from "./removals.ts";
 import { healthDegraded, smooth } from "./score.ts";
+import { type PeerState, peerStateOf } from "./states.ts";
 import { type CoreStream, StreamSet } from "./stream_set.ts";
 import { type Weight, weightOfRequest } from "./weight.ts";
 
 const TIMEOUTS_IN_A_ROW = 2;
-/** Inbound streams whose first exchange is awaited at once. */
-const MAX_PROBING_INBOUND = 64;
 /** A main stream without a sign of life for this long gives way to a newer one of the same peer. */
 const STALE_MS = KEEP_ALIVE_MS + 20_000;
 
@@ -30,6 +30,7 @@ export class ManagerCore {
   readonly discovery: DiscoveryCore;
   readonly streams: StreamSet;
   readonly #removals: Removals;
+  readonly #admission: Admission;
   #nextCheckAt = 0;
   #started = false;
   #phase: "running" | "leaving" | "stopped" = "running";
@@ -45,7 +46,14 @@ export class ManagerCore {
       room: () => this.streams.room,
     });
     const standing = () => this.streams.activeCount + this.streams.reservedCount;
+    const isTrusted = (peer: string) => this.discovery.isTrusted(peer);
+    this.#admission = { selfId: config.selfId, streams: this.streams, book, isTrusted };
     this.#removals = new Removals(book, this.discovery, standing);
+  }
+
+  /** Where a peer stands (guide, "Stream States"). */
+  peerState(peer: string, now: number): PeerState {
+    return peerStateOf(this.streams.mainOf(peer)?.state, this.book, peer, now);
   }
 
   /** Takes an event and says what is to be done. `now` is ms on the monotonic clock. */
@@ -124,36 +132,25 @@ export class ManagerCore {
   #opened(event: Extract<ManagerEvent, { type: "opened" }>, now: number, out: ManagerEffect[]): void {
     const { instance, peer, direction } = event;
     // On the way out a stream is as welcome as any: refusing it would end it while its connection stands.
-    const refusal = this.#phase === "leaving" ? undefined : this.#refusal(peer, direction, now);
+    const refusal: Refusal | undefined = this.#phase === "leaving"
+      ? undefined
+      : this.#phase === "stopped"
+      ? ["SHUTDOWN", "shutting down"]
+      : refuseOpened(this.#admission, peer, direction, now);
     const stream = this.streams.add(event, now);
     if (direction === "out") this.discovery.opened(peer, instance);
     if (refusal === undefined) {
       out.push({ type: "probe", instance });
       return;
     }
-    this.streams.end(stream, refusal[0], refusal[1], out);
-    if (direction === "out") this.discovery.setUp(peer, instance, "NONE", now, out);
-    else this.streams.thin(peer, now, out);
+    this.#refuse(stream, refusal, now, out);
   }
 
-  /** Why a new stream is not wanted (§3.3). It is served all the same until it ends (§2.3). */
-  #refusal(peer: string, direction: "in" | "out", now: number): readonly [FailureName, string] | undefined {
-    if (this.#phase === "stopped") return ["SHUTDOWN", "shutting down"];
-    if (peer === this.config.selfId) return ["SANITY", "a stream to ourselves"];
-    if (this.streams.ofPeer(peer).length >= MAX_STREAMS_PER_PEER) {
-      return ["OVER_CAPACITY", "the peer has streams enough"];
-    }
-    if (this.discovery.isTrusted(peer)) return undefined;
-    if (this.book.cooldowns.active(peer, now)) {
-      return ["OVER_CAPACITY", "the peer is in its removal cooldown"];
-    }
-    if (this.streams.full && this.streams.mainOf(peer) === undefined) {
-      return ["OVER_CAPACITY", "no room for more streams"];
-    }
-    if (direction === "in" && this.streams.probingInbound() >= MAX_PROBING_INBOUND) {
-      return ["OVER_CAPACITY", "too many streams are being set up"];
-    }
-    return undefined;
+  #refuse(stream: CoreStream, [failure, text]: Refusal, now: number, out: ManagerEffect[]): void {
+    const { peer, instance, direction } = stream;
+    this.streams.end(stream, failure, text, out);
+    if (direction === "out") this.discovery.setUp(peer, instance, "NONE", now, out);
+    else this.streams.thin(peer, now, out);
   }
 
   #probed(event: Extract<ManagerEvent, { type: "probed" }>, now: number, out: ManagerEffect[]): void {
@@ -161,6 +158,8 @@ export class ManagerCore {
     const stream = this.streams.get(instance);
     if (stream === undefined || stream.state !== "probing") return;
     const { peer } = stream;
+    const refusal = refuseProven(this.#admission, peer, now);
+    if (refusal !== undefined) return this.#refuse(stream, refusal, now, out);
     stream.height = height;
     stream.heightAt = stream.aliveAt = now;
     // The probe is the first measurement; a reserved stream would have none otherwise.

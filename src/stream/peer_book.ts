@@ -96,6 +96,10 @@ export class PeerBook {
     }
     return page;
   }
+  /** Share of good answers of a peer, 0..1; of one that is not known, what everybody starts with. */
+  success(peer: string): number {
+    return this.#pages.get(peer)?.success ?? INITIAL_SUCCESS;
+  }
   /** The failure count after decay. */
   failures(peer: string, now: number): number {
     const page = this.#pages.get(peer);

@@ -7,6 +7,7 @@
  */
 import type { Clock } from "../base/mod.ts";
 import type { RequestManager } from "./request_manager.ts";
+import type { StreamState } from "./states.ts";
 import type { StreamManager } from "./stream_manager.ts";
 import type { CoreStream } from "./stream_set.ts";
 import type { RemovalReason, StreamCaps, StreamHealthStats, StreamInfo } from "./types.ts";
@@ -22,6 +23,15 @@ export interface CooldownInfo {
   readonly until: number;
 }
 
+/** A stream in any state, with everything that its score is made from. */
+export interface StreamDetail extends Omit<StreamInfo, "state"> {
+  readonly state: StreamState;
+  /** Share of good answers, 0..1; see score.ts. */
+  readonly success: number;
+  /** Blocks a second, the round trip left out; undefined before the first measurement. */
+  readonly itemsPerSecond: number | undefined;
+}
+
 export interface ProtocolSnapshot {
   readonly topic: string;
   /** Whether others can find this node for the sake of this protocol. */
@@ -29,6 +39,8 @@ export interface ProtocolSnapshot {
   readonly active: number;
   readonly reserved: number;
   readonly cooldown: number;
+  /** Peers whose cooldown is over but not forgotten: the next one takes it into account. */
+  readonly expired: number;
   /** Peers that took our stream and never answered on it, and when (ms since 1970) the first of them is tried again. */
   readonly refused: { readonly peers: number; readonly nextAt: number | undefined };
   readonly connecting: number;
@@ -47,8 +59,8 @@ export interface ProtocolSnapshot {
     readonly outage: boolean;
   };
   readonly requests: ReturnType<RequestManager["snapshot"]>;
-  /** Active and reserved streams. */
-  readonly list: readonly StreamInfo[];
+  /** Every stream: those that have a place first. */
+  readonly list: readonly StreamDetail[];
   readonly cooldownList: readonly CooldownInfo[];
 }
 
@@ -64,7 +76,13 @@ function wall(clock: Clock, at: number): number {
   return Math.round(clock.now() + at - clock.monotonic());
 }
 
-export function streamInfo(stream: CoreStream, { manager, requests, clock }: SnapshotSources): StreamInfo {
+/** What is known of a stream that carries requests. */
+export function streamInfo(stream: CoreStream, sources: SnapshotSources): StreamInfo {
+  const { success: _success, itemsPerSecond: _rate, ...info } = streamDetail(stream, sources);
+  return { ...info, state: stream.state === "reserved" ? "reserved" : "active" };
+}
+
+function streamDetail(stream: CoreStream, { manager, requests, clock }: SnapshotSources): StreamDetail {
   const now = clock.monotonic();
   const { core } = manager;
   const live = manager.stream(stream.instance);
@@ -72,7 +90,7 @@ export function streamInfo(stream: CoreStream, { manager, requests, clock }: Sna
   return {
     id: stream.peer,
     instance: stream.instance,
-    state: stream.state === "reserved" ? "reserved" : "active",
+    state: stream.state,
     direction: stream.direction,
     address: stream.address,
     muxer: stream.muxer,
@@ -87,6 +105,8 @@ export function streamInfo(stream: CoreStream, { manager, requests, clock }: Sna
     bytesIn: live?.bytesIn ?? 0,
     bytesOut: live?.bytesOut ?? 0,
     score: core.streams.score(stream, now),
+    success: core.book.success(stream.peer),
+    itemsPerSecond: stream.capacity.itemsPerSecond,
     blocksPerRequest: stream.capacity.blocksPerRequest(),
     suspended: requests.isSuspended(stream.peer),
   };
@@ -105,7 +125,7 @@ export function snapshotOf(
     core.discovery.status;
   const refusing = core.book.refusing(now);
   const cooldownList = [...core.book.cooldowns.entries()]
-    .filter(([, r]) => now < r.expireAt)
+    .filter(([id]) => core.peerState(id, now) === "removed")
     .sort(([, a], [, b]) => b.expireAt - a.expireAt)
     .map(([id, r]) => ({
       id,
@@ -121,6 +141,8 @@ export function snapshotOf(
     active: core.streams.activeCount,
     reserved: core.streams.reservedCount,
     cooldown: cooldownList.length,
+    expired:
+      [...core.book.cooldowns.entries()].filter(([id]) => core.peerState(id, now) === "expired").length,
     refused: {
       peers: refusing.peers,
       nextAt: refusing.nextAt === undefined ? undefined : wall(clock, refusing.nextAt),
@@ -139,7 +161,7 @@ export function snapshotOf(
       outage: now < outageUntil,
     },
     requests: requests.snapshot(),
-    list: core.streams.main().map((s) => streamInfo(s, sources)),
+    list: [...new Set([...core.streams.main(), ...core.streams.all()])].map((s) => streamDetail(s, sources)),
     cooldownList,
   };
 }

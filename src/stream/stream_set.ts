@@ -16,6 +16,7 @@ import { type FailureName, offence } from "./fault.ts";
 import type { ManagerConfig, ManagerEffect } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { score } from "./score.ts";
+import type { StreamState } from "./states.ts";
 
 /** When the reserve falls below this share of its cap, discovery starts (§3.5). */
 const RESERVE_LOW_SHARE = 0.1;
@@ -28,8 +29,7 @@ export interface CoreStream {
   readonly address: string;
   readonly muxer: string;
   readonly openedAt: number;
-  /** `spare`: a second stream of a peer, served until it is empty. */
-  state: "probing" | "active" | "reserved" | "spare" | "ending";
+  state: StreamState;
   height: number | undefined;
   heightAt: number | undefined;
   aliveAt: number;
@@ -120,7 +120,7 @@ export class StreamSet {
     return score({
       failures: this.#book.failures(stream.peer, now),
       latencyMs: stream.capacity.latencyMs,
-      success: this.#book.page(stream.peer).success,
+      success: this.#book.success(stream.peer),
     });
   }
 

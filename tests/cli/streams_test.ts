@@ -44,8 +44,11 @@ Deno.test("streams list shows every stream and cooldown of the node in the data 
       text,
       new RegExp(`^${TOPIC}\n  5 active \\(need 3, at most 1024\\), 2 reserved, 1 connecting, 3 in cooldown`),
     );
-    assert.match(text, /PEER +STATE +DIR +HEIGHT +FAILS +SCORE +LATENCY/);
-    assert.match(text, new RegExp(`${PEER} +active +out +1400 +1 +0\\.70 +180 ms +10 .*getBlocksByHashes`));
+    assert.match(text, /PEER +STATE +DIR +HEIGHT +FAILS +SCORE +GOOD +LATENCY +RATE/);
+    assert.match(
+      text,
+      new RegExp(`${PEER} +active +out +1400 +1 +0\\.70 +0\\.50 +180 ms +91\\.5 +10 .*getBlocksByHashes`),
+    );
     assert.match(text, new RegExp(`${PEER} +invalid_blocks +critical +2 +57m57s`));
     const json = await run(["streams", "list", "--json", ...flags]);
     assert.equal(JSON.parse(json.out.join("")).protocols[0].list[0].id, PEER);

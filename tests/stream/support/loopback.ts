@@ -202,7 +202,10 @@ export async function joined(node: LoopbackNode, raw: RawHost): Promise<RawPeer<
   const peer = await raw.open(node);
   await until(
     "the stream to be proven",
-    () => node.protocol.snapshot().list.some((s) => s.id === raw.peer.peerId),
+    () =>
+      node.protocol.snapshot().list.some((s) =>
+        s.id === raw.peer.peerId && (s.state === "active" || s.state === "reserved")
+      ),
   );
   return peer;
 }

@@ -6,7 +6,7 @@
  */
 import type { Clock, HsyncError, Logger, Meter } from "../base/mod.ts";
 import type { CheckpointStatus } from "../api/mod.ts";
-import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
+import { decodeHeader, type NetworkParams, nextEpoch } from "../chain/mod.ts";
 import type { CheckpointConfig, HsyncConfig } from "../config/mod.ts";
 import {
   AnchorBook,
@@ -31,6 +31,7 @@ import {
   EpochChain,
   EpochFollower,
   type EpochStatus,
+  type HandOver,
   invalidCheckpoint,
   isUnbegun,
   type LoadBeaconState,
@@ -197,7 +198,7 @@ export class EpochPart {
    * @returns the follower, for the stage SyncEpoch.
    */
   async follow(peers: PeerSource): Promise<EpochFollower> {
-    const { config, store, clock, logger } = this.#o;
+    const { config, params, store, clock, logger } = this.#o;
     const follower = this.makeFollower(peers);
     this.#follower = follower;
     this.#check = await BeaconCheck.open({
@@ -205,6 +206,7 @@ export class EpochPart {
       shardId: config.shard,
       ownStateAt: (epoch) => store.shardStateAt(epoch),
       ownHandOver: (epoch) => handOverTo(store, epoch),
+      own: { span: () => ownSpan(store, params), hashAt: (number) => store.hashAt(number) },
       onContradicted: (error) => this.#failure.resolve(error),
       records: store,
       clock,
@@ -330,4 +332,23 @@ async function handOverTo(store: ChainStore, epoch: number): Promise<number | un
     else low = middle + 1;
   }
   return low > store.lowest() + 1 ? low - 1 : undefined;
+}
+
+/** The epochs of a stored chain: that of its lowest block, and its newest hand-over; undefined where it has none. */
+async function ownSpan(
+  store: ChainStore,
+  params: NetworkParams,
+): Promise<{ readonly lowest: number; readonly newest: HandOver } | undefined> {
+  const head = store.head();
+  const [lowestBytes, headBytes] = [await store.headerAt(store.lowest()), await store.headerAt(head.number)];
+  if (lowestBytes === undefined || headBytes === undefined) return undefined;
+  const header = decodeHeader(headBytes);
+  const lowest = decodeHeader(lowestBytes).epoch;
+  if (header.shardState.length > 0 && head.number > store.lowest()) {
+    return { lowest, newest: { epoch: nextEpoch(header, undefined, params), ...head } };
+  }
+  const number = await handOverTo(store, header.epoch);
+  const hash = number === undefined ? undefined : await store.hashAt(number);
+  if (number === undefined || hash === undefined) return undefined;
+  return { lowest, newest: { epoch: header.epoch, number, hash } };
 }

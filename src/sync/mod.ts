@@ -62,6 +62,7 @@ export {
   type BeaconCommittees,
   type BeaconVerdict,
 } from "./epoch/beacon_committees.ts";
+export { type HandOver, lowerCompared, type OwnEpochs } from "./epoch/compared_mark.ts";
 export { EpochChain, type EpochChainOptions } from "./epoch/epoch_chain.ts";
 export { type EpochEvent, EpochFollower, type EpochFollowerOptions } from "./epoch/epoch_follower.ts";
 export {

@@ -1,8 +1,8 @@
 /** A full node of another shard than 0 follows the beacon chain's epochs over real sockets. */
 import assert from "node:assert/strict";
-import { createLogger, type HsyncError, type LogRecord } from "../../src/base/mod.ts";
+import { createLogger, type HsyncError, type LogRecord, nullLogger, to0x } from "../../src/base/mod.ts";
 import { decodeShardState, encodeShardState, networkParams } from "../../src/chain/mod.ts";
-import { openChain } from "../../src/node/mod.ts";
+import { importInto, makeVerifier, openChain } from "../../src/node/mod.ts";
 import { type DeliveredBlock, protocolId } from "../../src/stream/mod.ts";
 import { ChainBuilder } from "../builder/mod.ts";
 import { delivered, signedChain, signedNetwork } from "../sync/support/certified.ts";
@@ -95,14 +95,16 @@ Deno.test("committees that the beacon chain did not elect are refused, and their
     const beacon = all.add(await beaconPeer(readerOf(otherElection(4)), network.params.name));
     const shard = all.add(await shardPeer(readerOf(shardChain), network.params.name));
     const store = await builtStore(all);
-    const node = all.add(
-      await startNode(nodeConfig(all.dir, 1, [beacon, shard]), { params: network.params, store }),
-    );
+    // A trusted peer keeps its stream, whatever it sends.
+    const loaded = nodeConfig(all.dir, 1, [beacon], ["--bootnodes", shard.address]);
+    const node = all.add(await startNode(loaded, { params: network.params, store }));
     const removed: string[] = [];
     node.protocol.on((event) => event.type === "removed" && event.critical && removed.push(event.id));
     await holds(() => node.status().sync.diagnosis.some((d) => d.code === "BAD_BLOCK"));
     const bad = node.status().sync.diagnosis.find((d) => d.code === "BAD_BLOCK");
     assert.match(bad?.text ?? "", new RegExp(`block ${at} was refused .*beacon chain elected`));
+    await holds(() => removed.length > 0);
+    assert.deepEqual(removed, [shard.id]);
     assert.equal(store.head().number, at - 1, "what came before it is certified and stays");
     assert.equal(node.driver?.failed, undefined, "another peer may have the right block");
   } finally {
@@ -148,6 +150,32 @@ Deno.test("without an epochsync peer a node goes on and says so; a beacon chain 
     const mended = all.add(await startNode(loaded, { params, store }));
     await holds(() => mended.status().sync.diagnosis.some((d) => d.code === "BAD_BLOCK"));
     assert.deepEqual([store.head().number, mended.driver?.failed], [at - 1, undefined]);
+  } finally {
+    await all.end();
+  }
+});
+
+Deno.test("committees that came out of a file are held against the beacon chain as soon as a node follows it", async () => {
+  const all = new Started();
+  try {
+    const { params } = network;
+    const store = await builtStore(all);
+    const config = { staged: nodeConfig(all.dir, 1, []).config.sync.staged };
+    const judge = makeVerifier({ params, store, config, logger: nullLogger, clock });
+    all.defer(() => judge.close());
+    const lines = shardChain.slice(1).map(({ block, commitSig }) =>
+      JSON.stringify({ number: block.number, blockRLP: to0x(block.bytes), commitSig: to0x(commitSig) }) + "\n"
+    );
+    const file = new Blob(lines).stream();
+    await importInto({ store, params, shardId: 1, verifier: judge.verifier }, file);
+    assert.equal(store.head().number, 60);
+    const beacon = all.add(await beaconPeer(readerOf(otherElection(4)), params.name));
+    const shard = all.add(await shardPeer(readerOf(shardChain), params.name));
+    const node = all.add(await startNode(nodeConfig(all.dir, 1, [beacon, shard]), { params, store }));
+    const error = await failureOf(node) as HsyncError;
+    assert.deepEqual([error.code, error.exitCode], ["BEACON_CONTRADICTS", 11]);
+    assert.match(error.hint ?? "", new RegExp(`hsync db unwind --to ${handOver(4) - 1}`));
+    await node.stop();
   } finally {
     await all.end();
   }

@@ -10,6 +10,7 @@ import {
   nextEpoch,
 } from "../../src/chain/mod.ts";
 import { BeaconCheck, type BeaconVerdict } from "../../src/sync/epoch/beacon_committees.ts";
+import { lowerCompared, type OwnEpochs } from "../../src/sync/epoch/compared_mark.ts";
 import { recordedChain } from "./support/chains.ts";
 import { EpochRig } from "./support/epoch_rig.ts";
 import { fullNode, MemoryRecords } from "./support/epoch_world.ts";
@@ -41,6 +42,7 @@ async function checker(
   bad?: Header,
   onContradicted?: (error: HsyncError) => void,
   isStored: (epoch: number) => boolean = () => true,
+  ownChain?: OwnEpochs,
 ) {
   const own = ownStates(bad);
   const lines: LogRecord[] = [];
@@ -52,6 +54,7 @@ async function checker(
     clock: rig.clock,
     logger: createLogger({ level: "debug", sinks: [(line) => lines.push(line)] }),
     ...(onContradicted === undefined ? {} : { onContradicted }),
+    ...(ownChain === undefined ? {} : { own: ownChain }),
   });
   return { check, lines };
 }
@@ -148,4 +151,92 @@ Deno.test("a hand-over ahead of the beacon chain at hand waits for it", async ()
   assert.ok(rig.clock.monotonic() - begun < 3_000, "it looks at once, not at the next poll");
   await check.stop();
   await rig.stop();
+});
+
+/** The recorded chain of shard 1 as it was stored, up to block `head`; with another block at `bent`. */
+function stored(head: number, bent?: number): OwnEpochs {
+  const { blocks } = recordedChain(1);
+  const last = handOvers.findLast((header) => header.number <= head) as Header;
+  return {
+    span: () =>
+      Promise.resolve({
+        lowest: 0,
+        newest: {
+          epoch: nextEpoch(last, undefined, networkParams("localnet")),
+          number: last.number,
+          hash: last.hash,
+        },
+      }),
+    hashAt: (number) =>
+      Promise.resolve(
+        number === bent ? new Uint8Array(32) : number <= head ? blocks[number]?.block.hash : undefined,
+      ),
+  };
+}
+
+Deno.test("committees that entered the store without any check are compared, once, and again when blocks were replaced", async () => {
+  const params = networkParams("localnet");
+  const last = handOvers.at(-1) as Header;
+  const newest = nextEpoch(last, undefined, params);
+  const staking = newest - params.stakingEpoch + 1;
+  const records = new MemoryRecords();
+  const open = async (own: OwnEpochs, bad?: Header) => {
+    const rig = await EpochRig.start({ records });
+    const errors: HsyncError[] = [];
+    const { check, lines } = await checker(rig, bad, (error) => errors.push(error), undefined, own);
+    return { rig, check, lines, errors };
+  };
+  const end = async ({ rig, check }: Awaited<ReturnType<typeof open>>) => {
+    await check.stop();
+    await rig.stop();
+  };
+  // Out of a file, with nobody to ask: all of them are noted, and it is said.
+  const alone = await open(stored(255));
+  assert.equal(alone.check.status().unchecked, staking);
+  assert.ok(alone.lines.some((l) => /stored without asking the beacon chain/.test(l.message)));
+  await end(alone);
+
+  const asked = await open(stored(255));
+  assert.equal(asked.check.status().unchecked, staking, "a restart does not forget it");
+  asked.rig.world.add("beacon", fullNode(beacon));
+  await asked.rig.untilEpoch(27);
+  await end(asked);
+  assert.deepEqual(asked.check.status(), { unchecked: 0, checked: staking, contradicted: undefined });
+
+  const again = await open(stored(255));
+  assert.equal(again.check.status().unchecked, 0, "what was compared need not be compared again");
+  await end(again);
+
+  // An unwind took blocks away, and a file brought others, with committees of somebody's own.
+  const replaced = await open(stored(255, last.number), last);
+  await end(replaced);
+  assert.deepEqual(replaced.errors.map((error) => [error.code, error.exitCode]), [[
+    "BEACON_CONTRADICTS",
+    11,
+  ]]);
+  assert.equal(replaced.check.status().contradicted?.epoch, newest);
+
+  // What was compared with beacon blocks that are gone is compared again, and no more than that.
+  await records.removeRecord("epochs/unchecked");
+  await end(await open(stored(255)));
+  await lowerCompared(records, newest - 2);
+  const lowered = await open(stored(255));
+  await end(lowered);
+  assert.equal(lowered.check.status().checked, 2);
+});
+
+Deno.test("an epoch that a shard left out is not waited for, and before staking the tables speak", async () => {
+  const params = networkParams("localnet");
+  const rig = await EpochRig.start();
+  rig.world.add("beacon", fullNode(beacon));
+  await rig.untilEpoch(27);
+  const { check } = await checker(rig, undefined, undefined, (epoch) => epoch !== 9, stored(255));
+  await check.stop();
+  await rig.stop();
+  const newest = nextEpoch(handOvers.at(-1) as Header, undefined, params);
+  assert.deepEqual(check.status(), {
+    unchecked: 0,
+    checked: newest - params.stakingEpoch,
+    contradicted: undefined,
+  });
 });

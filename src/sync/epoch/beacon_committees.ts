@@ -4,7 +4,7 @@
  * Why it exists: the committee of a shard that is lost to an attacker can sign any successor it likes; the beacon chain's own
  * signatures say who it really is (consensus-verification.md §e.3). What must stay true: committees that differ are never
  * accepted; where the beacon chain cannot be asked, the shard's own word stands, this is said, kept across restarts, and
- * made good as soon as somebody gives the beacon chain's block.
+ * made good as soon as somebody gives the beacon chain's block; so are committees that came into the store without this check.
  */
 import { type Cancel, type Clock, equalBytes, ExitCode, HsyncError, type Logger } from "../../base/mod.ts";
 import {
@@ -16,6 +16,7 @@ import {
 } from "../../chain/mod.ts";
 import type { LoadShardState } from "../../consensus/mod.ts";
 import { checkBeaconState } from "../../consensus/mod.ts";
+import { markCompared, neverCompared, type OwnEpochs } from "./compared_mark.ts";
 import type { EpochFollower } from "./epoch_follower.ts";
 import type { RecordTable } from "./record_store.ts";
 
@@ -61,6 +62,8 @@ export interface BeaconCheckOptions {
   readonly ownStateAt: LoadShardState;
   /** Height of the shard's own block that hands over to an epoch, for the hint of an error. */
   readonly ownHandOver?: (epoch: number) => Promise<number | undefined>;
+  /** The shard's own chain as it is stored, which may hold epochs that came in without this check; undefined: it does not. */
+  readonly own?: OwnEpochs;
   /** Where unchecked epochs are kept across restarts. */
   readonly records: RecordTable;
   readonly clock: Clock;
@@ -75,6 +78,8 @@ export class BeaconCheck implements BeaconCommittees {
   readonly #unchecked: Set<number>;
   #checked = 0;
   #contradicted: BeaconCheckStatus["contradicted"];
+  /** Up to here the shard's own chain was stored when this was opened: an epoch without committees has none. */
+  #storedUpTo = -1;
   /** True after a wait in vain: until an epoch arrives again nobody waits that long. */
   #resigned = false;
   readonly #cancel: Cancel;
@@ -93,7 +98,8 @@ export class BeaconCheck implements BeaconCommittees {
 
   /**
    * With the epochs that an earlier run could not check, as far as their committees are still stored: a batch that was
-   * lost, or blocks that were unwound, are noted again when they come again.
+   * lost, or blocks that were unwound, are noted again when they come again. And with those that entered the store without any
+   * check, as blocks of a file do.
    *
    * @throws what reading the records fails with.
    */
@@ -104,13 +110,45 @@ export class BeaconCheck implements BeaconCommittees {
       if (await options.ownStateAt(epoch) !== undefined) unchecked.add(epoch);
     }
     const check = new BeaconCheck(options, unchecked);
+    await check.#noteNeverCompared();
     if (check.#unchecked.size > 0) check.#work = check.#recheck();
     return check;
+  }
+  async #noteNeverCompared(): Promise<void> {
+    const { own, records, follower } = this.#o;
+    if (own === undefined) return;
+    const { epochs, newest } = await neverCompared(records, own);
+    if (newest === undefined) return;
+    this.#storedUpTo = newest.epoch;
+    // Before staking the committees follow from the tables, and the header rules hold them against those.
+    const fresh = epochs.filter((e) => follower.chain.params.isStaking(e) && !this.#unchecked.has(e));
+    for (const epoch of fresh) this.#unchecked.add(epoch);
+    if (fresh.length > 0) {
+      await this.#save();
+      this.#logger.info(
+        "committees that were stored without asking the beacon chain will be compared with it",
+        {
+          epochs: fresh.length,
+          from: fresh[0],
+          to: fresh.at(-1),
+        },
+      );
+    }
+    await markCompared(records, newest);
   }
   /** Ends the later checks; waits for the one under way. */
   async stop(): Promise<void> {
     this.#cancel();
     await this.#work;
+    try {
+      // What came in meanwhile went through `stateAt`.
+      const span = await this.#o.own?.span();
+      if (span !== undefined) await markCompared(this.#o.records, span.newest);
+    } catch (error) {
+      this.#logger.debug("it could not be noted which committees were compared; the next run does it again", {
+        error,
+      });
+    }
   }
 
   async check(header: Header, signal?: AbortSignal): Promise<BeaconVerdict> {
@@ -219,8 +257,9 @@ export class BeaconCheck implements BeaconCommittees {
   async #recheckEpoch(epoch: number): Promise<boolean> {
     const beacon = await this.#o.follower.chain.shardStateAt(epoch);
     const own = await this.#o.ownStateAt(epoch);
-    // Not stored: a batch on its way, or one that was refused after all.
-    if (beacon === undefined || own === undefined) return false;
+    if (beacon === undefined) return false;
+    // Not stored: a batch on its way, or one that was refused after all; below the stored head, an epoch that the shard left out.
+    if (own === undefined) return epoch <= this.#storedUpTo && this.#unchecked.delete(epoch);
     const difference = this.#difference(own, epoch, beacon, () => {
       throw new HsyncError("BEACON_CONTRADICTS", `the committees of epoch ${epoch} are others`);
     });

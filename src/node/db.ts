@@ -161,6 +161,11 @@ export async function dbImport(loaded: LoadedConfig, options: DbImportOptions, i
         to0x(store.head().hash)
       } seconds=${seconds.toFixed(1)} assurance=${store.lowestAssurance()}`,
     );
+    if (config.shard !== 0 && result.imported > 0 && !config.run.quiet) {
+      io.err(
+        "the committees in these blocks stand on the shard's own word until `hsync run` asks the beacon chain",
+      );
+    }
     return ExitCode.OK;
   } catch (error) {
     io.err(`kept ${store.head().number - before} blocks, up to block ${store.head().number}`);

@@ -194,6 +194,8 @@ export class StreamMeter {
         this.meter.inc(METRIC.msgReadFailed, { error }, 0);
       }
     }
-    this.meter.inc(METRIC.msgWriteFailed, { error: "write_failed" }, 0);
+    for (const error of ["write_failed", "timeout"] as const) {
+      this.meter.inc(METRIC.msgWriteFailed, { error }, 0);
+    }
   }
 }

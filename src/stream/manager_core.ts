@@ -218,19 +218,21 @@ export class ManagerCore {
       this.streams.leave(stream, []);
       return;
     }
-    if (state === "probing" && isCritical(why.fault)) {
-      this.#removals.note({ peer, instance, wasActive: false }, why, now, out);
-    }
     // In whatever state it ends: one that was sent away while it was being probed must not keep its set-up for ever.
     if (direction === "out") this.discovery.setUp(peer, instance, why.fault, now, out);
-    if (state !== "active" && state !== "reserved") return;
-    const successor = this.streams.ofPeer(peer).find((s) => s.state === "spare");
-    if (successor !== undefined && !isCritical(why.fault)) {
-      this.streams.replace(stream, successor, now, out);
-      if (state === "active") out.push({ type: "deactivate", instance });
-    } else {
-      this.#remove(stream, why, now, out);
+    const placed = state === "active" || state === "reserved";
+    if (isCritical(why.fault)) {
+      if (!placed && this.discovery.isTrusted(peer)) return this.#reprimand(peer, why, out);
+      // One that was on its way out may have been sent there for this very reason.
+      if (state === "ending") return this.#convict(peer, why, now, out);
+      if (!this.discovery.isTrusted(peer)) return this.#banish(stream, why, now, out);
     }
+    const successor = this.streams.ofPeer(peer).find((s) => s.state === "spare");
+    if (!placed) return;
+    if (successor === undefined) return this.#remove(stream, why, now, out);
+    this.streams.replace(stream, successor, now, out);
+    if (state === "active") out.push({ type: "deactivate", instance });
+    if (isCritical(why.fault)) this.#reprimand(peer, why, out);
   }
 
   /** Takes a stream off its place and fills the gap. The stream itself is ended by the caller, or is gone. */
@@ -296,7 +298,7 @@ export class ManagerCore {
     }
     if (action.failures > 0) {
       this.#failed(stream, why, action.failures, now, out);
-    } else if (action.critical && this.discovery.isTrusted(peer)) {
+    } else if (this.discovery.isTrusted(peer) && (action.critical || why.deliberate === true)) {
       this.#reprimand(peer, why, out);
     } else if (action.critical) {
       this.#banish(stream, why, now, out);

@@ -154,7 +154,7 @@ export class ServeLoop {
     const count = this.#shared.allowances.breach(this.#port.peerId, "busy");
     if (count > 0) {
       this.#port.misbehaved("FLOOD", `${count} requests beyond the queue within a minute`);
-      return undefined;
+      if (this.#abort.signal.aborted) return undefined;
     }
     return this.#reject(id, "too busy", false);
   }

@@ -10,7 +10,7 @@ import { type Cancel, Emitter, isCritical } from "../base/mod.ts";
 import type { P2PStream, PeerEvent } from "../p2p/mod.ts";
 import { BookKeeper } from "./book_keeper.ts";
 import { KEEP_ALIVE_MS, STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
-import { errorOf, type Offence, offence, offenceOf } from "./fault.ts";
+import { errorOf, type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
 import { ManagerCore } from "./manager_core.ts";
 import type { ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import type { ManagerOptions } from "./manager_parts.ts";
@@ -199,6 +199,11 @@ export class StreamManager implements StreamOwner {
     this.#step({ type: "height", instance, height });
     this.#o.requests.revived(instance);
   }
+  misbehaved(stream: SyncStream, failure: FailureName, text: string): void {
+    this.report(stream.id, offence(failure, text), stream.instance);
+    // One that is to go goes at once: it would only go on.
+    if (stream.isEnding) stream.fail(failure, text);
+  }
   gone(stream: SyncStream, end: StreamEnd): void {
     this.#streams.delete(stream.instance);
     this.#retiring.delete(stream.instance);
@@ -293,7 +298,11 @@ export class StreamManager implements StreamOwner {
         meter.count(METRIC.criticalErrors);
         // Too many small failures make a removal critical, not an error.
         if (isCritical(effect.offence.fault)) meter.fatal(errorOf(effect.offence));
-        logger.warn("critical error of a peer", { peer: effect.peer, ...effect.offence });
+        logger.warn("critical error of a peer", {
+          code: "PEER_CRITICAL",
+          peer: effect.peer,
+          ...effect.offence,
+        });
         return;
       case "recoverable":
         return meter.recoverable(errorOf(effect.offence), effect.ended);

@@ -43,6 +43,8 @@ export interface StreamOwner {
   progress(stream: SyncStream): void;
   /** The peer named its height. */
   height(stream: SyncStream, height: number): void;
+  /** The peer broke the rules of asking and answering, in frames that can be read: what becomes of it is not ours to say. */
+  misbehaved(stream: SyncStream, failure: FailureName, text: string): void;
   /** Once, when the stream is gone. */
   gone(stream: SyncStream, end: StreamEnd): void;
 }
@@ -108,7 +110,7 @@ export class SyncStream {
       answered: () => {
         this.#answeredThemAt ??= this.#clock.monotonic();
       },
-      misbehaved: (failure, text) => this.fail(failure, text),
+      misbehaved: (failure, text) => this.#misbehaved(failure, text),
     });
   }
 
@@ -387,12 +389,18 @@ export class SyncStream {
   /** Nothing, `n` times over: ignored as long as it stays within reason. */
   #empty(n: number): void {
     const count = n === 0 ? 0 : this.#serving.allowances.breach(this.id, "empty", n);
-    if (count > 0) this.fail("FLOOD", `${count} times nothing within a minute`);
+    if (count > 0) this.#misbehaved("FLOOD", `${count} times nothing within a minute`);
+  }
+
+  #misbehaved(failure: FailureName, text: string): void {
+    if (!this.#gone) this.#owner.misbehaved(this, failure, text);
   }
 
   /** An answer to nothing: tolerated now and then, since it may be our forgetting. */
   #unasked(): void {
     const count = this.#serving.allowances.breach(this.id, "unasked");
-    if (count > 0) this.fail("UNSOLICITED", `${count} answers within a minute to questions never asked`);
+    if (count > 0) {
+      this.#misbehaved("UNSOLICITED", `${count} answers within a minute to questions never asked`);
+    }
   }
 }

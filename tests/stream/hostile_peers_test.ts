@@ -97,6 +97,32 @@ Deno.test("protocol: a reserved peer that sends bytes but answers nothing loses 
   });
 });
 
+Deno.test("protocol: answers to nothing and floods cost a stranger its stream, a trusted peer only its good name", async () => {
+  for (const trusting of [true, false]) {
+    await inWorld({}, async (world) => {
+      const server = world.raw(answerHeights(60));
+      const { peerId } = server.host;
+      const node = world.node({ ...(trusting ? { trusted: [{ peerId, addresses: [] }] } : {}) });
+      await world.start(node);
+      await world.pass(1_000);
+      assert.equal(node.protocol.streams().length, 1);
+      const [peer] = server.peers;
+      for (let i = 1n; i <= 30n; i++) peer?.respond(1_000_000n + i, { type: "getBlockNumber", number: 60n });
+      await world.pass(100);
+      assert.equal(node.protocol.streams().length, trusting ? 1 : 0);
+      assert.equal(peer?.ended === undefined, trusting);
+      assert.equal(node.protocol.snapshot().cooldown, trusting ? 0 : 1);
+      assert.ok((node.meter.get(METRIC.criticalErrors, { topic: TOPIC }) ?? 0) >= 1);
+      if (!trusting) return;
+      for (let i = 1n; i <= 200n; i++) peer?.request(i, { type: "getBlockNumber" });
+      await world.pass(60_000);
+      assert.equal(node.protocol.streams().length, 1);
+      const answers = peer?.responses().filter((r) => r.id <= 200n).length;
+      assert.equal(answers, 200, "every question is answered, be it by 'too busy'");
+    });
+  }
+});
+
 Deno.test("protocol: a peer is protected as long as one of the protocols uses it", async () => {
   await inWorld({}, async (world) => {
     const server = world.raw(answerHeights(60));

@@ -116,6 +116,30 @@ Deno.test("removal: the verdict on a stream that is gone ends the peer's next on
   }
 });
 
+Deno.test("removal: broken frames on a second stream, or on one that is on its way out, count like those on the first", () => {
+  for (const state of ["spare", "ending"]) {
+    const b = started();
+    const main = b.live("N1", "in");
+    let second = b.live("N1", "in");
+    if (state === "ending") second = b.open("N1", "in").instance;
+    assert.equal(b.core.streams.get(second)?.state, state);
+    const effects = b.gone(second, "FRAME_TOO_LONG");
+    assert.ok(of(effects, "end").some((e) => e.instance === main), state);
+    assert.equal(b.cooldownMinutes("N1"), 60);
+    for (const { instance } of of(effects, "end")) b.gone(instance, "FRAME_TOO_LONG");
+    assert.equal(b.core.book.cooldowns.get("N1")?.count, 1, "once");
+  }
+});
+
+Deno.test("removal: a trusted peer keeps its stream whatever it asks or answers", () => {
+  const b = started({ trusted: [{ peerId: "T", addresses: [] }] });
+  const instance = b.live("T");
+  for (const failure of ["UNSOLICITED", "FLOOD", "CAP_VIOLATIONS"] as const) {
+    assert.deepEqual(types(b.offend(instance, failure)), ["criticalError"]);
+  }
+  assert.deepEqual(b.active, ["T"]);
+});
+
 Deno.test("removal: a late report of something forgivable touches nobody", () => {
   const b = started();
   const old = b.live("N1");

@@ -62,6 +62,7 @@ class Bench {
         late: (_s, id) => this.late.push(id),
         progress: () => this.progress++,
         height: (_s, height) => this.heights.push(height),
+        misbehaved: (s, failure, text) => s.fail(failure, text),
         gone: (_s, end) => {
           assert.equal(this.end, undefined, "gone is said once");
           this.end = end;

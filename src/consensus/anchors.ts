@@ -30,6 +30,15 @@ export interface AnchorLists {
   readonly never: readonly KnownBad[];
 }
 
+/** What the lists look at in a header. */
+export interface AnchoredHeader {
+  readonly shardId: number;
+  readonly number: number;
+  /** 32 bytes each. */
+  readonly hash: Uint8Array;
+  readonly parentHash: Uint8Array;
+}
+
 /** What the lists say about one block. */
 export type AnchorVerdict =
   /** The lists do not know the block. */
@@ -190,6 +199,16 @@ export class AnchorBook {
         hint: `if it is in the store, remove it with: hsync db unwind --to ${Math.max(0, number - 1)}`,
       },
     );
+  }
+  /**
+   * {@link require} for a header at hand, and for the block that it says it stands on: whoever holds no parents would else take
+   * the first block above an excluded one.
+   *
+   * @throws {HsyncError} ANCHOR_BREACH, as `require`.
+   */
+  requireHeader({ shardId, number, hash, parentHash }: AnchoredHeader): void {
+    this.require(shardId, number, hash);
+    if (number > 0) this.require(shardId, number - 1, parentHash);
   }
   /** Hashes of a shard's blocks that must never be accepted, 32 bytes each. */
   knownBadOf(shardId: number): Uint8Array[] {

@@ -237,7 +237,7 @@ export class CertifyingVerifier implements BatchVerifier {
     const { params, anchors, clock } = this.options;
     const { header } = block.delivered.block;
     try {
-      anchors.require(header.shardId, header.number, header.hash);
+      anchors.requireHeader(header);
       requireLinks(header, anchors);
     } catch (error) {
       return refuse(block, "hash_mismatch", error, "anotherCandidate");
@@ -267,7 +267,7 @@ export class CertifyingVerifier implements BatchVerifier {
     if (whole.incomingReceiptItems().length === 0) return undefined;
     try {
       for (const { header } of whole.incomingReceipts()) {
-        this.options.anchors.require(header.shardId, header.number, header.hash);
+        this.options.anchors.requireHeader(header);
       }
     } catch (error) {
       return refuse(block, "bad_body", error, "anotherSender");

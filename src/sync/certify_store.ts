@@ -61,7 +61,7 @@ export async function certifyOnOpen(
     const stored = await store.blockAt(number);
     if (stored === undefined) throw storedFault(number, "STORED_BLOCK_MISSING", `block ${number} is missing`);
     const block = decodeBlock(stored.bytes);
-    walk.anchors.require(store.meta.shardId, number, block.hash);
+    walk.anchors.requireHeader(block.header);
     checkHeader(parent, block.header, params);
     const problem = await asked.problem(block);
     if (problem !== undefined) {

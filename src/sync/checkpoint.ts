@@ -277,7 +277,7 @@ function waitTeller({ peers, checkpoint, clock, logger }: FetchCheckpointOptions
 /** The hash is right already: what is wrong now is wrong with the checkpoint. */
 function judged({ checkpoint, params, anchors }: FetchCheckpointOptions, block: Block): CheckpointBlock {
   const { shardId, number } = checkpoint;
-  anchors.require(shardId, block.number, block.hash);
+  anchors.requireHeader(block.header);
   if (block.number !== number) {
     throw invalidCheckpoint(
       checkpoint,

@@ -147,7 +147,7 @@ async function checkStored(
       `block ${number} is not the one of the index, ${to0x(hash)}`,
     );
   }
-  anchors.require(shardId, number, header.hash);
+  anchors.requireHeader(header);
   checkHeader(parent, header, params);
   checkBody(block, { shardId });
   await taken.add(block);

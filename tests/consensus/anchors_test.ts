@@ -100,3 +100,28 @@ Deno.test("a list of another shape is refused as a whole", () => {
     );
   }
 });
+
+Deno.test("the child of an excluded block is refused with it", () => {
+  const hash = (fill: number) => new Uint8Array(32).fill(fill);
+  const book = new AnchorBook({
+    anchors: [{ shardId: 1, number: 10, hash: hash(1) }],
+    never: [{ shardId: 1, hash: hash(2) }],
+  });
+  const header = (number: number, parent: number, shardId = 1) => ({
+    shardId,
+    number,
+    hash: hash(99),
+    parentHash: hash(parent),
+  });
+  assert.throws(() => book.requireHeader(header(11, 3)), {
+    code: "ANCHOR_BREACH",
+    fault: "DATA",
+    blockNumber: 10,
+  });
+  assert.throws(() => book.requireHeader(header(50, 2)), { code: "ANCHOR_BREACH", blockNumber: 49 });
+  assert.throws(() => book.requireHeader(header(10, 3)), { code: "ANCHOR_BREACH", blockNumber: 10 });
+  book.requireHeader(header(11, 1));
+  book.requireHeader(header(12, 3));
+  book.requireHeader(header(50, 2, 0));
+  book.requireHeader(header(0, 2));
+});

@@ -382,6 +382,19 @@ Deno.test("two certified blocks for one epoch stop the chain, and nobody is blam
   assert.match(rig.follower.status().failed ?? "", /two blocks of shard 0 at height 17/);
 });
 
+Deno.test("an epoch block that stands on an excluded block is refused with it", async () => {
+  const number = schedule.lastBlock(13) - 1;
+  const rig = await EpochRig.start({
+    anchors: { anchors: [], never: [{ shardId: 0, hash: hashOf(beacon, number) }] },
+  });
+  rig.world.add("abandoned", fullNode(beacon));
+  await rig.until(() => rig.events.some((e) => e.type === "refused"));
+  await rig.stop();
+  assert.equal(rig.chain.epoch, 13);
+  assert.equal(rig.events.find((e) => e.type === "refused")?.refusal.code, "ANCHOR_BREACH");
+  assert.deepEqual(rig.world.reports.map((r) => [r.id, r.fault]), [["abandoned", "DATA"]]);
+});
+
 Deno.test("a peer on a branch that the anchors exclude is refused before it is asked for blocks", async () => {
   const clock = new ManualClock();
   const world = new EpochWorld(clock);

@@ -453,6 +453,26 @@ Deno.test("a peer on an abandoned branch is not asked for heads", async () => {
   assert.deepEqual(rig.shard.reports.map((r) => r.id), ["abandoned"]);
 });
 
+Deno.test("a live header of an abandoned branch is refused, its child too, and its sender removed", async () => {
+  const lists = [
+    { anchors: [], never: [{ shardId: 1, hash: blockOf(shard1, 255).block.hash }] },
+    { anchors: [], never: [{ shardId: 1, hash: blockOf(shard1, 254).block.hash }] },
+    { anchors: [{ shardId: 1, number: 255, hash: new Uint8Array(32).fill(9) }], never: [] },
+    { anchors: [{ shardId: 1, number: 254, hash: new Uint8Array(32).fill(9) }], never: [] },
+  ];
+  for (const anchors of lists) {
+    const rig = await LightRig.start({ shardId: 1, at: blockOf(shard1, 255), anchors });
+    rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
+    // It does not say what it has at the heights of the anchors.
+    rig.shard.add("abandoned", { ...fullNode(shard1), hashes: (numbers) => numbers.map(() => undefined) });
+    await rig.until(() => rig.seen("refused").length > 0);
+    await rig.stop();
+    assert.equal(rig.seen("refused")[0]?.refusal.code, "ANCHOR_BREACH");
+    assert.deepEqual(rig.shard.reports.map((r) => [r.id, r.fault]), [["abandoned", "DATA"]]);
+    assert.equal(rig.light.head, undefined);
+  }
+});
+
 Deno.test("a head comes back out of its record as it was; anything else is no head", async () => {
   const rig = await LightRig.start({ shardId: 0, at: blockOf(beacon, 426) });
   rig.beacon.add("b1", fullNode(beacon));

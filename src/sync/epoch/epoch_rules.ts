@@ -128,6 +128,6 @@ export function checkEpochBlock(
     const due = `block ${params.schedule.lastBlock(epoch)} of epoch ${epoch}`;
     throw refused(block, epoch, "EPOCH_BLOCK_EPOCH", `it says epoch ${header.epoch}, ${due} is due`);
   }
-  anchors.require(header.shardId, block.number, block.hash);
+  anchors.requireHeader(header);
   return checkEpochEnd(block, 0, params).state;
 }

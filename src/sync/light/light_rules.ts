@@ -53,7 +53,7 @@ export function judgeLightHeader(header: Header, context: LightContext): LightVe
   }
   let state: ShardState | undefined;
   try {
-    anchors.require(shardId, header.number, header.hash);
+    anchors.requireHeader(header);
     state = header.shardState.length === 0 ? undefined : decodeShardState(header.shardState);
   } catch (error) {
     if (!(error instanceof HsyncError) || error.fault !== "DATA") throw error;

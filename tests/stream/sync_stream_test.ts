@@ -456,6 +456,7 @@ Deno.test("stream: a peer that never reads is given up, and what we hold for it 
       late: () => {},
       progress: () => {},
       height: () => {},
+      misbehaved: () => {},
       gone: (_s, e) => end = e,
     },
   });

@@ -7,7 +7,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { loadavg } from "node:os";
-import { benchEnvironment, type Figure, parseFigures, tableOf } from "./support/figures.ts";
+import { benchEnvironment, type Figure, parseFigures, tableOf, verdictOf } from "./support/figures.ts";
 
 const DIR = fileURLToPath(new URL("./", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../deno.json", import.meta.url));
@@ -53,6 +53,7 @@ console.log(
   `\n${navigator.hardwareConcurrency} cores, load ${loadavg().map((l) => l.toFixed(1)).join(" ")}` +
     `, deno ${Deno.version.deno}${quickly ? ", quick: sizes are cut and figures are rough" : ""}`,
 );
+for (const line of verdictOf(groups)) console.log(line);
 if (failed.length > 0) {
   console.error(`error: did not end well: ${failed.join(", ")}`);
   Deno.exit(1);

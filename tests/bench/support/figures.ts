@@ -36,7 +36,11 @@ export function figure(row: Figure): void {
 
 /** Figures as JSON lines. */
 export function parseFigures(text: string): Figure[] {
-  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as Figure);
+  return text.split("\n").filter((line) => line !== "").map((line) => {
+    const row = JSON.parse(line) as Figure;
+    // JSON has no word for "not a number".
+    return row.value === null ? { ...row, value: NaN } : row;
+  });
 }
 
 /** Measured over goal, so that 1 and more is good; undefined without a goal. */
@@ -67,10 +71,31 @@ export function tableOf(groups: ReadonlyMap<string, readonly Figure[]>): string[
           `  ${row.what}`,
           `${number(row.value)} ${row.unit}`,
           goal,
-          ratio === undefined ? "" : ratio.toFixed(2) + (ratio < 1 ? " ✗" : "  "),
+          ratio === undefined ? "" : ratio.toFixed(2) + (ratio >= 1 ? "  " : " ✗"),
         ),
       );
     }
   }
   return out;
+}
+
+/** The goals in a sentence, and each that was missed by its name: for the end of the table. */
+export function verdictOf(groups: ReadonlyMap<string, readonly Figure[]>): string[] {
+  const missed: string[] = [];
+  let goals = 0;
+  for (const [bench, figures] of groups) {
+    for (const row of figures) {
+      const ratio = ratioOf(row);
+      if (ratio === undefined) continue;
+      goals++;
+      // NaN is a miss, too: whoever measured nothing has reached nothing.
+      if (ratio >= 1) continue;
+      const bound = row.bound === "most" ? "≤" : "≥";
+      const value = `${number(row.value)} ${row.unit}`.trim();
+      missed.push(`  ✗ ${bench}: ${row.what.trim()}: ${value}, goal ${bound} ${number(row.goal ?? NaN)}`);
+    }
+  }
+  if (goals === 0) return [];
+  if (missed.length === 0) return [goals === 1 ? "the goal was reached" : `all ${goals} goals were reached`];
+  return [`${missed.length} of ${goals} goals missed:`, ...missed];
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Figure, parseFigures, ratioOf, tableOf } from "./figures.ts";
+import { type Figure, parseFigures, ratioOf, tableOf, verdictOf } from "./figures.ts";
 
 const rows: Figure[] = [
   { what: "speed", value: 2_500, unit: "blocks/s", goal: 2_000 },
@@ -12,6 +12,8 @@ Deno.test("a ratio of one and more is good, whichever way the goal points", () =
 });
 
 Deno.test("figures survive the file between benchmark and runner", () => {
+  const nothing: Figure = { what: "waits", value: NaN, unit: "ms" };
+  assert.deepEqual(parseFigures(JSON.stringify(nothing)), [nothing]);
   assert.deepEqual(parseFigures(rows.map((row) => JSON.stringify(row) + "\n").join("")), rows);
 });
 
@@ -25,4 +27,15 @@ Deno.test("the table names each benchmark and marks what missed its goal", () =>
     ["size", "7.50 MiB"],
     ["empty"],
   ]);
+});
+
+Deno.test("after the table every missed goal stands by its name, and nothing measured is a miss", () => {
+  const nothing: Figure = { what: "  waits", value: NaN, unit: "ms", goal: 9, bound: "most" };
+  assert.deepEqual(verdictOf(new Map([["some", rows], ["none", [nothing]]])), [
+    "2 of 3 goals missed:",
+    "  ✗ some: delay: 100 ms, goal ≤ 50.0",
+    "  ✗ none: waits: NaN ms, goal ≤ 9.00",
+  ]);
+  assert.deepEqual(verdictOf(new Map([["some", rows.slice(0, 1)]])), ["the goal was reached"]);
+  assert.deepEqual(verdictOf(new Map([["some", rows.slice(2)]])), []);
 });

@@ -122,9 +122,9 @@ export class StreamMeter {
   count(name: string, by = 1): void {
     this.meter.inc(name, { topic: this.topic }, by);
   }
-  /** A gauge that has the topic as its only label. */
+  /** A gauge that has the topic as its only label. NaN: unknown. */
   gauge(name: string, value: number): void {
-    if (this.#told.get(name) === value) return;
+    if (Object.is(this.#told.get(name), value)) return;
     this.#told.set(name, value);
     this.meter.set(name, { topic: this.topic }, value);
   }

@@ -388,8 +388,8 @@ export class StreamManager implements StreamOwner {
     meter.gauge(METRIC.cooldownStreams, this.core.book.cooldowns.activeCount(this.#now()));
     const heights = this.core.streams.main().flatMap((s) => s.height ?? []).sort((a, b) => a - b);
     // Without a stream nobody reports a height: the last one said would look like a present one.
-    meter.gauge(METRIC.peerHeightMax, heights[heights.length - 1] ?? 0);
-    meter.gauge(METRIC.peerHeightMedian, heights[heights.length >> 1] ?? 0);
+    meter.gauge(METRIC.peerHeightMax, heights[heights.length - 1] ?? NaN);
+    meter.gauge(METRIC.peerHeightMedian, heights[heights.length >> 1] ?? NaN);
     if (this.#keeper.due()) this.#task(this.#keeper.save());
   }
 

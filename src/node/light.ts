@@ -17,12 +17,12 @@ import {
 import type { Header, NetworkParams } from "../chain/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
 import { createHost, type LibP2PHost } from "../p2p/mod.ts";
-import { leaveNetwork, SyncProtocol } from "../stream/mod.ts";
+import { leaveNetwork, SyncProtocol, type SyncProtocolOptions } from "../stream/mod.ts";
 import { DiagnosisLog, LightClient, type LightStatusDocument, lightStatusJson } from "../sync/mod.ts";
 import { endAll, type NodeBase, openBase, type Undo } from "./base.ts";
 import { paramsOf } from "./chain.ts";
 import { openListeners } from "./http.ts";
-import { followedEpochs, hostOptions, ownProtocol } from "./network_parts.ts";
+import { followedEpochs, genesisReader, hostOptions, ownProtocol } from "./network_parts.ts";
 import { statusParts } from "./status.ts";
 
 export interface LightNodeOptions {
@@ -141,8 +141,14 @@ export class LightNode {
     const parts = { clock, random, logger, meter: traffic };
     const host = this.#host;
     const own = ownProtocol(config, this.params, store, parts);
-    // There is no history here that anybody could come for.
-    const settings = [{ ...own, advertise: false }];
+    // There is no history here that anybody could come for, and blocks of a full node's store have not been checked.
+    const reader = genesisReader(this.params, config.shard);
+    const settings: Omit<SyncProtocolOptions, "host">[] = [{
+      ...own,
+      reader,
+      advertise: false,
+      accepts: false,
+    }];
     if (config.shard !== 0) {
       settings.push({
         ...followedEpochs(config, this.params, store, epochs.reader(), parts),

@@ -183,6 +183,21 @@ export function followedEpochs(
   };
 }
 
+/** A chain of which nobody is given more than what every node has: for protocols that only take. */
+export function genesisReader(params: NetworkParams, shardId: number): ChainReader {
+  const { hash, bytes } = params.genesisBlock(shardId);
+  const nothing = Promise.resolve(undefined);
+  const genesis = { bytes, commitSig: new Uint8Array(96) };
+  return {
+    head: () => ({ number: 0, hash }),
+    lowest: () => 0,
+    hashAt: (number) => Promise.resolve(number === 0 ? hash : undefined),
+    numberOf: (wanted) => Promise.resolve(equalBytes(wanted, hash) ? 0 : undefined),
+    blockAt: (number) => Promise.resolve(number === 0 ? genesis : undefined),
+    receiptsAt: () => nothing,
+  };
+}
+
 /** Streams to nodes of a shard whose headers are wanted: enough that a liar among them is not the only one asked. */
 const SOURCE_STREAMS = { hardLowCap: 1, softLowCap: 3, highCap: 8, discBatch: 4 };
 
@@ -198,21 +213,11 @@ export function sourceProtocol(
   shardId: number,
   parts: Common,
 ): Omit<SyncProtocolOptions, "host"> {
-  const { hash, bytes } = params.genesisBlock(shardId);
-  const nothing = Promise.resolve(undefined);
-  const genesis = { bytes, commitSig: new Uint8Array(96) };
   return {
     ...common(config, params, parts),
     service: "sync",
     shardId,
-    reader: {
-      head: () => ({ number: 0, hash }),
-      lowest: () => 0,
-      hashAt: (number) => Promise.resolve(number === 0 ? hash : undefined),
-      numberOf: (wanted) => Promise.resolve(equalBytes(wanted, hash) ? 0 : undefined),
-      blockAt: (number) => Promise.resolve(number === 0 ? genesis : undefined),
-      receiptsAt: () => nothing,
-    },
+    reader: genesisReader(params, shardId),
     caps: SOURCE_STREAMS,
     advertise: false,
     accepts: false,

@@ -3,7 +3,8 @@
  *
  * Why it exists: an operator who doubts a disk wants the first wrong block named, and one whose store went along an
  * abandoned branch wants to go back to where it was right. What must stay true: verifying changes nothing and may run beside
- * a node; unwinding needs the store for itself, and never asks anchors, since a store that breaks them is what it mends.
+ * a node; unwinding needs the store for itself, takes the ends of later epochs along, and never asks anchors, since a
+ * store that breaks them is what it mends.
  */
 import { cancelled, ExitCode, HsyncError, nullLogger, SystemClock, to0x } from "../base/mod.ts";
 import type { CliIo, DbUnwindOptions, DbVerifyOptions } from "../api/mod.ts";
@@ -12,6 +13,7 @@ import { createCertificateVerifier } from "../crypto/mod.ts";
 import { STAGE_IDS, type StoreReport, verifyStore } from "../sync/mod.ts";
 import { configuredAnchors } from "./anchor_file.ts";
 import { openConfiguredChain, paramsOf } from "./chain.ts";
+import { unwindEpochs } from "./epoch_store.ts";
 
 /** Progress is told this often. */
 const TELL_MS = 2_000;
@@ -145,10 +147,15 @@ export async function dbUnwind(loaded: LoadedConfig, options: DbUnwindOptions, i
     if (abort.signal.aborted) throw cancelled(`unwinding to block ${to}`);
     const lower = STAGE_IDS.map((id) => [id, Math.min(store.checkpoint(id) ?? to, to)] as const);
     await store.unwindTo(to, Object.fromEntries(lower));
+    const epochs = await unwindEpochs(store, paramsOf(loaded.config));
     const { number, hash } = store.head();
     if (options.json) {
-      io.out(JSON.stringify({ schema: 1, removed: from - number, from, head: { number, hash: to0x(hash) } }));
-    } else if (from === number) io.out(`nothing removed: block ${number} is the head already`);
+      const head = { number, hash: to0x(hash) };
+      io.out(JSON.stringify({ schema: 1, removed: from - number, epochsRemoved: epochs, from, head }));
+      return ExitCode.OK;
+    }
+    if (epochs > 0) io.out(`removed epochs=${epochs} of the beacon chain`);
+    if (from === number) io.out(`nothing removed: block ${number} is the head already`);
     else {
       io.out(
         `removed blocks=${from - number} (${number + 1} to ${from}) head=${number} hash=${to0x(hash)}`,

@@ -6,7 +6,7 @@
  */
 import type { Clock, HsyncError, Logger, Meter } from "../base/mod.ts";
 import type { CheckpointStatus } from "../api/mod.ts";
-import { decodeHeader, type NetworkParams, nextEpoch } from "../chain/mod.ts";
+import { decodeHeader, type NetworkParams } from "../chain/mod.ts";
 import type { CheckpointConfig, HsyncConfig } from "../config/mod.ts";
 import {
   AnchorBook,
@@ -28,17 +28,17 @@ import {
   checkpointText,
   chooseCheckpoints,
   type ChosenCheckpoints,
-  EpochChain,
+  type EpochChain,
   EpochFollower,
   type EpochStatus,
-  type HandOver,
   invalidCheckpoint,
   isUnbegun,
   type LoadBeaconState,
   newestAnchor,
-  RecordEpochStore,
+  requireAnchors,
 } from "../sync/mod.ts";
 import { operatorAnchors } from "./anchor_file.ts";
+import { handOverTo, openEpochChain, ownSpan } from "./epoch_store.ts";
 
 export interface EpochPartOptions {
   readonly config: Pick<HsyncConfig, "shard"> & {
@@ -93,29 +93,25 @@ export class EpochPart {
   }
 
   /**
-   * Opens what is stored and holds it, and the store, against the checkpoints.
+   * Opens what is stored and holds it, and the store, against the anchors and the checkpoints.
    *
    * @throws {HsyncError} CHECKPOINT_INVALID, ANCHORS_UNREADABLE, ANCHORS_INVALID and ANCHORS_CONFLICT (exit 128),
-   * CHECKPOINT_CONFLICT (exit 11), and store errors.
+   * CHECKPOINT_CONFLICT and ANCHOR_BREACH (exit 11), and store errors.
    */
   static async open(options: EpochPartOptions): Promise<EpochPart> {
     const { config, params, store, logger } = options;
     const given = config.sync.checkpoints;
     const checkpoints = chooseCheckpoints(given, config.shard, params);
     const added = await operatorAnchors(config.sync.anchorFile);
+    const anchors = AnchorBook.of(params.name, added, checkpoints.anchors);
     await checkAgainstStore(given, config.shard, (number) => store.hashAt(number));
-    const chain = await EpochChain.open({
-      params,
-      store: new RecordEpochStore(store, logger),
-      anchors: AnchorBook.of(params.name, added),
-      logger,
-    });
+    await requireAnchors(store, anchors);
+    const chain = await openEpochChain(store, AnchorBook.of(params.name, added), params, logger);
     await checkAgainstStore(
       given,
       0,
       (number) => Promise.resolve(chain.at(params.schedule.epochOf(number))?.hash),
     );
-    const anchors = AnchorBook.of(params.name, added, checkpoints.anchors);
     const part = new EpochPart(options, chain, checkpoints, anchors);
     const base = store.lowest() === 0 ? undefined : await store.headerAt(store.lowest());
     part.#ownBase = base === undefined ? undefined : decodeHeader(base).time;
@@ -317,38 +313,4 @@ export class EpochPart {
     await this.#check?.stop();
     await this.#saving;
   }
-}
-
-/** Height of the stored block that hands over to `epoch`; undefined where that is not stored. */
-async function handOverTo(store: ChainStore, epoch: number): Promise<number | undefined> {
-  let low = store.lowest();
-  let high = store.head().number + 1;
-  // The first block of the epoch or a later one; epochs never fall.
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const bytes = await store.headerAt(middle);
-    if (bytes === undefined) return undefined;
-    if (decodeHeader(bytes).epoch >= epoch) high = middle;
-    else low = middle + 1;
-  }
-  return low > store.lowest() + 1 ? low - 1 : undefined;
-}
-
-/** The epochs of a stored chain: that of its lowest block, and its newest hand-over; undefined where it has none. */
-async function ownSpan(
-  store: ChainStore,
-  params: NetworkParams,
-): Promise<{ readonly lowest: number; readonly newest: HandOver } | undefined> {
-  const head = store.head();
-  const [lowestBytes, headBytes] = [await store.headerAt(store.lowest()), await store.headerAt(head.number)];
-  if (lowestBytes === undefined || headBytes === undefined) return undefined;
-  const header = decodeHeader(headBytes);
-  const lowest = decodeHeader(lowestBytes).epoch;
-  if (header.shardState.length > 0 && head.number > store.lowest()) {
-    return { lowest, newest: { epoch: nextEpoch(header, undefined, params), ...head } };
-  }
-  const number = await handOverTo(store, header.epoch);
-  const hash = number === undefined ? undefined : await store.hashAt(number);
-  if (number === undefined || hash === undefined) return undefined;
-  return { lowest, newest: { epoch: header.epoch, number, hash } };
 }

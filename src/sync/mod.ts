@@ -63,6 +63,7 @@ export {
   type BeaconVerdict,
 } from "./epoch/beacon_committees.ts";
 export { type HandOver, lowerCompared, type OwnEpochs } from "./epoch/compared_mark.ts";
+export { cutEpochs } from "./epoch/cut_epochs.ts";
 export { EpochChain, type EpochChainOptions } from "./epoch/epoch_chain.ts";
 export { type EpochEvent, EpochFollower, type EpochFollowerOptions } from "./epoch/epoch_follower.ts";
 export {

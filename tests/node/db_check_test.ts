@@ -135,6 +135,7 @@ Deno.test("db unwind goes anywhere in the store, says when there is nothing to d
     const json = await db(dir, "unwind", "--to", "25", "--json");
     assert.deepEqual(JSON.parse(json.out.join("")), {
       schema: 1,
+      epochsRemoved: 0,
       removed: 15,
       from: 40,
       head: { number: 25, hash: recordedHash(25) },

@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { type HsyncError, ManualClock, nullLogger, nullMeter, to0x } from "../../src/base/mod.ts";
 import { decodeShardState, encodeShardState, makeHeader, networkParams } from "../../src/chain/mod.ts";
+import { unwindEpochs } from "../../src/node/epoch_store.ts";
 import { EpochPart } from "../../src/node/epochs.ts";
 import type { ChainStore } from "../../src/store/mod.ts";
 import type { DeliveredBlock } from "../../src/stream/mod.ts";
 import type { Checkpoint } from "../../src/sync/mod.ts";
-import { curves, memoryStore } from "../sync/support/certified.ts";
+import { curves, memoryStore, VerifierBench } from "../sync/support/certified.ts";
 import { recordedChain, variant } from "../sync/support/chains.ts";
 import { EpochWorld, fullNode, until } from "../sync/support/epoch_world.ts";
 
@@ -22,9 +23,15 @@ const ofBeacon = checkpoint(0, beacon[LAST_6] as DeliveredBlock);
 const handOver = shard1.find(({ block: { header } }) => header.epoch === 7 && header.shardState.length > 0);
 const own = checkpoint(1, handOver as DeliveredBlock);
 
-function open(store: ChainStore, clock: ManualClock, shard: number, checkpoints: Checkpoint[] = []) {
+function open(
+  store: ChainStore,
+  clock: ManualClock,
+  shard: number,
+  checkpoints: Checkpoint[] = [],
+  anchorFile?: string,
+) {
   return EpochPart.open({
-    config: { shard, sync: { checkpoints } },
+    config: { shard, sync: { checkpoints, anchorFile } },
     params,
     store,
     certificates: curves,
@@ -117,4 +124,47 @@ Deno.test("a checkpoint with committees that the beacon chain did not elect is r
   await clock.advance(0);
   await stopping;
   await store.close();
+});
+
+Deno.test("an epoch chain that the anchors exclude is not opened; an unwind mends it with all that rests on it", async () => {
+  const anchorFile = await Deno.makeTempFile();
+  const number = params.schedule.lastBlock(9);
+  const other = { shard: 0, number, hash: `0x${"11".repeat(32)}` };
+  await Deno.writeTextFile(anchorFile, JSON.stringify({ anchors: [other] }));
+  try {
+    for (const head of [0, 255]) {
+      const clock = new ManualClock();
+      const bench = await VerifierBench.open({ shardId: 1 });
+      const { store } = bench;
+      if (head > 0) assert.equal(await bench.follow(recordedChain(1)), undefined);
+      const world = new EpochWorld(clock);
+      world.add("beacon", fullNode(beacon));
+      const part = await open(store, clock, 1);
+      const follower = await part.follow(world);
+      await until(clock, () => follower.chain.epoch === 27);
+      const stopping = part.stop();
+      await clock.advance(0);
+      await stopping;
+
+      // The last block of the shard that epochs up to the ninth vouch for.
+      const to = head === 0 ? 0 : shard1.findLastIndex(({ block: { header } }) => header.epoch === 9);
+      await assert.rejects(open(store, clock, 1, [], anchorFile), (error: HsyncError) => {
+        assert.deepEqual([error.code, error.exitCode, error.blockNumber], ["ANCHOR_BREACH", 11, number]);
+        assert.match(error.hint ?? "", new RegExp(`^hsync db unwind --to ${to} `));
+        return true;
+      });
+      await store.unwindTo(to);
+      assert.equal(await unwindEpochs(store, params), head === 0 ? 27 : 18);
+      const mended = await open(store, clock, 1, [], anchorFile);
+      assert.equal(mended.chain.epoch, head === 0 ? 0 : 9);
+      const again = await mended.follow(new EpochWorld(clock));
+      const ending = mended.stop();
+      await clock.advance(0);
+      await ending;
+      assert.equal(again.chain.epoch, head === 0 ? 0 : 9);
+      await bench.close();
+    }
+  } finally {
+    await Deno.remove(anchorFile);
+  }
 });

@@ -3,10 +3,14 @@ import assert from "node:assert/strict";
 import { nullLogger, SystemClock, SystemRandom } from "../../src/base/mod.ts";
 import { type CliIo, RecentErrors } from "../../src/api/mod.ts";
 import { FLAGS, loadConfig, parseArgv } from "../../src/config/mod.ts";
+import { HsyncNode } from "../../src/node/mod.ts";
 import { LightNode } from "../../src/node/light.ts";
 import { runLight } from "../../src/node/run_light.ts";
 import type { LightStatusDocument } from "../../src/sync/mod.ts";
+import { recordedChain } from "../sync/support/chains.ts";
 import { vectorText } from "../vectors/load.ts";
+import { holds, readerOf, startPeer } from "./peers.ts";
+import { writeRecording } from "./recording.ts";
 import { hsync, localFlags, Process } from "./support.ts";
 
 /** A node that serves the recorded blocks 0..`height` of a shard. */
@@ -103,6 +107,40 @@ Deno.test("a light node alone shows its figures and its status from the start", 
     assert.equal(status.light.state, "waitingForStreams");
   } finally {
     await node.stop();
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("on a store that the anchors exclude neither kind of node starts; a light node serves nothing of a store", async () => {
+  const dir = await Deno.makeTempDir();
+  const config = (more: readonly string[]) =>
+    loadConfig({ flags: parseArgv(localFlags(dir, more), FLAGS).flags, env: () => undefined });
+  const parts = { clock: new SystemClock(), random: new SystemRandom(), logger: nullLogger };
+  const peer = await startPeer([{ service: "sync", shardId: 0, reader: readerOf(recordedChain(0).blocks) }]);
+  try {
+    await writeRecording(`${dir}/blocks.jsonl`, 40);
+    assert.equal((await hsync(["db", "import", `${dir}/blocks.jsonl`, ...localFlags(dir)])).code, 0);
+    const other = { shard: 0, number: 30, hash: `0x${"11".repeat(32)}` };
+    await Deno.writeTextFile(`${dir}/anchors.json`, JSON.stringify({ anchors: [other] }));
+    const excluded = config([`--sync.anchor-file=${dir}/anchors.json`]);
+    for (const kind of [LightNode, HsyncNode]) {
+      await assert.rejects(
+        kind.start({ ...parts, loaded: excluded, errors: new RecentErrors() }),
+        { code: "ANCHOR_BREACH", exitCode: 11, hint: /db unwind --to 29/ },
+        kind.name,
+      );
+    }
+    const loaded = config(["--sync.trusted-nodes", peer.address]);
+    const node = await LightNode.start({ ...parts, loaded, errors: new RecentErrors() });
+    try {
+      await holds(() => peer.streams().some((stream) => stream.height !== undefined));
+      assert.deepEqual(peer.streams().map((stream) => stream.height), [0], "forty blocks are stored");
+      assert.deepEqual(peer.speaking(), [], "nobody is told to come");
+    } finally {
+      await node.stop();
+    }
+  } finally {
+    await peer.stop();
     await Deno.remove(dir, { recursive: true });
   }
 });

@@ -10,7 +10,12 @@ import { FLAGS, loadConfig, parseArgv } from "../../src/config/mod.ts";
 import { HsyncNode } from "../../src/node/mod.ts";
 import type { NodeOptions } from "../../src/node/node.ts";
 import { createHost, newIdentity } from "../../src/p2p/mod.ts";
-import { type ChainReader, type DeliveredBlock, SyncProtocol } from "../../src/stream/mod.ts";
+import {
+  type ChainReader,
+  type DeliveredBlock,
+  type StreamInfo,
+  SyncProtocol,
+} from "../../src/stream/mod.ts";
 import { localFlags } from "./support.ts";
 
 export const clock = new SystemClock();
@@ -52,6 +57,8 @@ export interface Peer {
   readonly address: string;
   /** Peers that offer it the first of its services. */
   speaking(): readonly string[];
+  /** Its streams of that service, with the heights that the others tell. */
+  streams(): readonly StreamInfo[];
   stop(): Promise<void>;
 }
 
@@ -82,6 +89,7 @@ export async function startPeer(services: readonly PeerService[], network = "loc
   return {
     id: host.peerId,
     address: host.addresses()[0] as string,
+    streams: () => protocols[0]?.streams() ?? [],
     speaking: () => protocols.slice(0, 1).flatMap(({ id }) => [...host.peersSpeaking(id)]),
     stop: async () => {
       for (const protocol of protocols) await protocol.stop();

@@ -284,7 +284,7 @@ Deno.test("the chain never moves backwards and takes no epoch out of order", asy
   assert.equal(rig.chain.head()?.epoch, 7);
 });
 
-Deno.test("unreadable records, other epoch lengths and new anchors cut the stored chain instead of stopping the node", async () => {
+Deno.test("what cannot be read of a stored chain counts as not there; a chain that new anchors exclude is not opened", async () => {
   const records = new MemoryRecords();
   const rig = await EpochRig.start({ records });
   rig.world.add("beacon", fullNode(beacon));
@@ -297,14 +297,20 @@ Deno.test("unreadable records, other epoch lengths and new anchors cut the store
   };
   assert.equal((await reopened(records.rows)).epoch, 27);
   const anchor = { shardId: 0, number: schedule.lastBlock(9), hash: new Uint8Array(32).fill(7) };
-  assert.equal((await reopened(records.rows, { anchors: [anchor], never: [] })).epoch, 9);
+  const breach = { code: "ANCHOR_BREACH", exitCode: 11 };
+  await assert.rejects(reopened(records.rows, { anchors: [anchor], never: [] }), {
+    ...breach,
+    blockNumber: schedule.lastBlock(9),
+  });
   const never = { shardId: 0, hash: hashOf(beacon, schedule.lastBlock(0)) };
-  assert.equal((await reopened(records.rows, { anchors: [], never: [never] })).epoch, 0);
+  await assert.rejects(reopened(records.rows, { anchors: [], never: [never] }), breach);
   for (const name of records.rows.keys()) {
-    if (name.startsWith("epochs/block/") && !name.startsWith("epochs/block/26/")) continue;
+    // The ends of the chain are read at once, the blocks between when they are needed.
+    const [, kind, epoch] = name.split("/");
+    if (kind === "block" && epoch !== "0" && epoch !== "26") continue;
     const damaged = new Map(records.rows);
     damaged.set(name, Uint8Array.of(1, 2, 3));
-    assert.equal((await reopened(damaged)).epoch, 0, name);
+    assert.equal((await reopened(damaged)).epoch, epoch === "26" ? 26 : 0, name);
   }
   const longer = await EpochChain.open({
     params: networkParams("localnet", { localnetBlocksPerEpochV2: 32 }),
@@ -312,6 +318,36 @@ Deno.test("unreadable records, other epoch lengths and new anchors cut the store
     anchors: AnchorBook.of("localnet"),
   });
   assert.equal(longer.epoch, 0);
+});
+
+Deno.test("a damaged record of an epoch block cuts the chain below it, and it is fetched again", async () => {
+  const records = new MemoryRecords();
+  const first = await EpochRig.start({ records });
+  first.world.add("beacon", fullNode(beacon));
+  await first.untilEpoch(27);
+  await first.stop();
+  const record = records.rows.get("epochs/block/13/0") as Uint8Array;
+  const bent = record.slice();
+  bent[record.length - 40] = (bent[record.length - 40] as number) ^ 1;
+  for (const damage of [Uint8Array.of(1, 2, 3), bent, record.subarray(0, record.length - 9)]) {
+    records.rows.set("epochs/block/13/0", damage);
+    const rig = await EpochRig.start({ records });
+    assert.equal(rig.chain.epoch, 27, "blocks between the ends are read when they are needed");
+    // Served to others, and asked for committees, both at the same time.
+    const [served, state] = await Promise.all([
+      rig.chain.reader().blockAt(schedule.lastBlock(13)),
+      rig.chain.shardStateAt(14),
+    ]);
+    assert.deepEqual([served, state], [undefined, undefined]);
+    assert.equal(rig.chain.epoch, 13);
+    assert.equal(rig.chain.headTime, beacon[schedule.lastBlock(12)]?.block.header.time);
+    await assert.rejects(rig.chain.committees.committee(20, 0), { code: "COMMITTEE_UNKNOWN" });
+    rig.world.add("beacon", fullNode(beacon));
+    await rig.untilEpoch(27);
+    await rig.stop();
+    assert.ok(await rig.chain.shardStateAt(14) !== undefined);
+    assert.deepEqual(records.rows.get("epochs/block/13/0"), record);
+  }
 });
 
 Deno.test("blocks larger than a record are kept whole", async () => {

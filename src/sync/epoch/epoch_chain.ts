@@ -2,10 +2,12 @@
  * The beacon chain's last-of-epoch blocks as far as they are proven, and the committees that follow from them.
  *
  * Why it exists: who may sign anything, on any shard, follows from one beacon block per epoch (chain-format.md §10.2). What
- * must stay true: the chain grows by the next epoch only and never moves backwards; a committee is handed out only from a
- * block that is stored here; what is stored and no longer fits the anchors or the schedule is dropped on opening.
+ * must stay true: the chain grows by the next epoch only, and gets shorter only by a block that cannot be read back, which is
+ * fetched and proven again; a committee is handed out only from a block that is stored here; a stored chain on another
+ * branch than the anchors' is not opened.
  */
 import {
+  asHsyncError,
   type Cancel,
   Emitter,
   equalBytes,
@@ -14,7 +16,6 @@ import {
   type Listener,
   type Logger,
   nullLogger,
-  to0x,
   toHex,
 } from "../../base/mod.ts";
 import { decodeBlock, type Header, type NetworkParams } from "../../chain/mod.ts";
@@ -48,6 +49,8 @@ export class EpochChain {
   #first = 0;
   #headTime: bigint | undefined;
   #baseTime: bigint | undefined;
+  /** What changes the chain, one after the other. */
+  #changing: Promise<unknown> = Promise.resolve();
 
   private constructor(options: EpochChainOptions) {
     this.params = options.params;
@@ -58,9 +61,9 @@ export class EpochChain {
   }
 
   /**
-   * The chain as it is stored.
+   * The chain as it is stored; what cannot be read of it counts as not there.
    *
-   * @throws what reading the store fails with.
+   * @throws {HsyncError} ANCHOR_BREACH, exit 11; what reading the store fails with.
    */
   static async open(options: EpochChainOptions): Promise<EpochChain> {
     const chain = new EpochChain(options);
@@ -81,30 +84,29 @@ export class EpochChain {
     this.#first = first;
     for (const [i, hash] of hashes.entries()) {
       const number = this.params.schedule.lastBlock(first + i);
-      const { kind } = anchors.verdict(0, number, hash);
-      if (kind === "bad" || kind === "conflict") {
-        this.#logger.warn("the stored epoch chain contradicts the known blocks and is cut", {
-          number,
-          hash: to0x(hash),
-        });
-        await this.#store.cut(i === 0 ? undefined : this.#pointOf(first + i - 1));
-        break;
+      try {
+        anchors.require(0, number, hash);
+      } catch (cause) {
+        const text = `the stored epoch chain is on another branch: ${asHsyncError(cause).message}`;
+        const options = { exitCode: ExitCode.STORE_LOCKED, blockNumber: number, cause };
+        throw new HsyncError("ANCHOR_BREACH", text, options);
       }
       this.#remember(first + i, hash);
     }
-    const newest = this.head();
-    const block = newest === undefined ? undefined : await this.#store.block(newest.epoch);
-    if (newest === undefined) this.#begin("genesis", 0);
-    else if (block === undefined || !equalBytes(decodeBlock(block.bytes).hash, newest.hash)) {
-      this.#logger.warn("the newest stored epoch block is damaged; the epoch chain will be fetched again");
-      await this.#store.cut(undefined);
-      this.#hashes.length = 0;
-      this.#epochs.clear();
-      this.#begin("genesis", 0);
-    } else {
-      this.#headTime = decodeBlock(block.bytes).header.time;
-      this.#baseTime = (await this.header(first))?.time;
+    await this.#readTimes();
+  }
+  /** The times of both ends; a damaged end is cut off first. */
+  async #readTimes(): Promise<void> {
+    // Each attempt that fails has made the chain shorter.
+    for (let head = this.head(); head !== undefined; head = this.head()) {
+      const [newest, oldest] = [await this.header(head.epoch), await this.header(this.#first)];
+      if (newest === undefined || oldest === undefined) continue;
+      this.#headTime = newest.time;
+      this.#baseTime = oldest.time;
+      return;
     }
+    this.#headTime = undefined;
+    this.#baseTime = undefined;
   }
 
   #begin(origin: EpochOrigin, first: number): void {
@@ -159,24 +161,52 @@ export class EpochChain {
   epochOfHash(hash: Uint8Array): number | undefined {
     return this.#epochs.get(toHex(hash));
   }
-  /** A block as it came, with its certificate. @throws what reading the store fails with. */
+  /** A block as it came, with its certificate; undefined as with `header`. @throws what reading the store fails with. */
   async block(epoch: number): Promise<Pick<EpochBlock, "bytes" | "commitSig"> | undefined> {
-    return this.at(epoch) === undefined ? undefined : await this.#store.block(epoch);
+    return (await this.#read(epoch))?.stored;
   }
   /**
-   * The header of an epoch's last block. @throws {HsyncError} EPOCH_STORE_DAMAGED when it cannot be read back.
+   * The header of an epoch's last block; undefined where it is not stored, or could not be read back: the chain ends below it
+   * then, and whoever follows it fetches it again.
+   *
+   * @throws what reading the store fails with.
    */
   async header(epoch: number): Promise<Header | undefined> {
+    return (await this.#read(epoch))?.header;
+  }
+  async #read(epoch: number): Promise<
+    { readonly stored: Pick<EpochBlock, "bytes" | "commitSig">; readonly header: Header } | undefined
+  > {
     const point = this.at(epoch);
     if (point === undefined) return undefined;
     const stored = await this.#store.block(epoch);
-    const block = stored === undefined ? undefined : decodeBlock(stored.bytes);
-    if (block !== undefined && equalBytes(block.hash, point.hash)) return block.header;
-    throw new HsyncError(
-      "EPOCH_STORE_DAMAGED",
-      `epoch block ${point.number} (last of epoch ${epoch}) cannot be read back from the store`,
-      { exitCode: ExitCode.STORE_DAMAGED, blockNumber: point.number },
-    );
+    const header = stored === undefined ? undefined : headerOf(stored.bytes, point.hash);
+    if (stored !== undefined && header !== undefined) return { stored, header };
+    await this.#cutBelow(point);
+    return undefined;
+  }
+  /** A block that is damaged goes, and with it those above, whose committees it vouched for. */
+  async #cutBelow({ epoch, number, hash }: EpochPoint): Promise<void> {
+    const cut = await this.#inTurn(async () => {
+      const now = this.at(epoch);
+      // Somebody else has met it at the same time.
+      if (now === undefined || !equalBytes(now.hash, hash)) return false;
+      this.#logger.warn("a stored epoch block is damaged; it and those above it will be fetched again", {
+        epoch,
+        number,
+      });
+      const kept = epoch - this.#first;
+      await this.#store.cut(kept === 0 ? undefined : this.#pointOf(epoch - 1));
+      for (const gone of this.#hashes.splice(kept)) this.#epochs.delete(toHex(gone));
+      if (kept === 0) this.#begin("genesis", 0);
+      return true;
+    });
+    if (cut) await this.#readTimes();
+  }
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const run = this.#changing.then(change);
+    this.#changing = run.catch(() => undefined);
+    return run;
   }
   /** Bytes of the beacon chain's ShardState that serves in `epoch`; undefined where they are not known. */
   async shardStateAt(epoch: number): Promise<Uint8Array | undefined> {
@@ -193,7 +223,10 @@ export class EpochChain {
    *
    * @throws {HsyncError} EPOCH_NOT_NEXT, and what writing to the store fails with; nothing was added then.
    */
-  async append(blocks: readonly (EpochBlock & { readonly time: bigint })[]): Promise<void> {
+  append(blocks: readonly (EpochBlock & { readonly time: bigint })[]): Promise<void> {
+    return this.#inTurn(() => this.#append(blocks));
+  }
+  async #append(blocks: readonly (EpochBlock & { readonly time: bigint })[]): Promise<void> {
     const fresh = blocks.filter((block) => block.epoch >= this.epoch);
     if (fresh.length === 0) return;
     for (const [i, block] of fresh.entries()) {
@@ -214,10 +247,12 @@ export class EpochChain {
    * @throws {HsyncError} EPOCH_NOT_EMPTY when it has begun already, and what writing to the store fails with.
    */
   async startAt(block: EpochBlock & { readonly time: bigint }): Promise<void> {
-    if (this.length > 0) {
-      throw new HsyncError("EPOCH_NOT_EMPTY", `the epoch chain has begun at epoch ${this.#first} already`);
-    }
-    await this.#add([{ ...block, commitSig: undefined }], "checkpoint");
+    await this.#inTurn(async () => {
+      if (this.length > 0) {
+        throw new HsyncError("EPOCH_NOT_EMPTY", `the epoch chain has begun at epoch ${this.#first} already`);
+      }
+      await this.#add([{ ...block, commitSig: undefined }], "checkpoint");
+    });
     this.#logger.info("the epoch chain begins at a checkpoint", { epoch: block.epoch, number: block.number });
   }
 
@@ -245,5 +280,16 @@ export class EpochChain {
   /** The chain for the server of `epochsync`. */
   reader(): ChainReader {
     return epochChainReader(this);
+  }
+}
+
+/** The header of stored bytes; undefined when they are not the block with this hash. */
+function headerOf(bytes: Uint8Array, hash: Uint8Array): Header | undefined {
+  try {
+    const { header } = decodeBlock(bytes);
+    return equalBytes(header.hash, hash) ? header : undefined;
+  } catch (error) {
+    if (error instanceof HsyncError) return undefined;
+    throw error;
   }
 }

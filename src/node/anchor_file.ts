@@ -6,6 +6,7 @@
  */
 import { ExitCode, HsyncError } from "../base/mod.ts";
 import type { NetworkParams } from "../chain/mod.ts";
+import type { CheckpointConfig } from "../config/mod.ts";
 import { AnchorBook, type AnchorLists, parseAnchorLists } from "../consensus/mod.ts";
 
 /** Bytes that are read at most: a thousand entries fit ten times. */
@@ -48,13 +49,14 @@ export async function operatorAnchors(path: string | undefined): Promise<AnchorL
 }
 
 /**
- * All lists that hold for a configuration.
+ * All lists that hold for a configuration, its checkpoints among them.
  *
- * @throws {HsyncError} as `operatorAnchors`; ANCHORS_CONFLICT when the file contradicts the built-in lists.
+ * @throws {HsyncError} as `operatorAnchors`; ANCHORS_CONFLICT when what the operator gives contradicts the built-in lists.
  */
 export async function configuredAnchors(
   params: NetworkParams,
-  sync: { readonly anchorFile?: string | undefined },
+  sync: { readonly anchorFile?: string | undefined; readonly checkpoints?: readonly CheckpointConfig[] },
 ): Promise<AnchorBook> {
-  return AnchorBook.of(params.name, await operatorAnchors(sync.anchorFile));
+  const checkpoints: AnchorLists = { anchors: sync.checkpoints ?? [], never: [] };
+  return AnchorBook.of(params.name, await operatorAnchors(sync.anchorFile), checkpoints);
 }

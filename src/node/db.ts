@@ -19,6 +19,7 @@ import {
 import { appendRow, type BatchVerifier, type FetchedBlock } from "../sync/mod.ts";
 import { openConfiguredChain, paramsOf } from "./chain.ts";
 import { configuredAnchors } from "./anchor_file.ts";
+import { requireCheckpoints } from "./epoch_store.ts";
 import { makeVerifier } from "./verifier.ts";
 
 /** Blocks of files have no sender. */
@@ -144,6 +145,7 @@ export async function dbImport(loaded: LoadedConfig, options: DbImportOptions, i
   const begun = clock.monotonic();
   const before = store.head().number;
   try {
+    await requireCheckpoints(store, config.sync.checkpoints);
     await checks.prepare(abort.signal);
     const result = await importInto(
       { store, params, shardId: config.shard, verifier: checks.verifier },

@@ -9,7 +9,14 @@ import { equalBytes, HsyncError, type Logger } from "../base/mod.ts";
 import { decodeHeader, type NetworkParams, nextEpoch } from "../chain/mod.ts";
 import type { AnchorBook } from "../consensus/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
-import { cutEpochs, EpochChain, type HandOver, RecordEpochStore } from "../sync/mod.ts";
+import {
+  checkAgainstStore,
+  type Checkpoint,
+  cutEpochs,
+  EpochChain,
+  type HandOver,
+  RecordEpochStore,
+} from "../sync/mod.ts";
 
 /** @throws {HsyncError} ANCHOR_BREACH, exit 11, saying how the store is mended; store errors. */
 export async function openEpochChain(
@@ -23,10 +30,7 @@ export async function openEpochChain(
   } catch (error) {
     if (!(error instanceof HsyncError) || error.code !== "ANCHOR_BREACH") throw error;
     const epoch = params.schedule.epochOf(error.blockNumber ?? 0);
-    // What stands above rests on committees that the block hands over.
-    const to = store.meta.shardId === 0
-      ? store.head().number
-      : await handOverTo(store, epoch + 1) ?? store.lowest();
+    const to = await unwindBelow(store, epoch);
     throw new HsyncError(error.code, error.message, {
       exitCode: error.exitCode,
       ...(error.blockNumber === undefined ? {} : { blockNumber: error.blockNumber }),
@@ -35,6 +39,23 @@ export async function openEpochChain(
       cause: error,
     });
   }
+}
+
+/** Holds the checkpoints of its own shard against a store. @throws {HsyncError} CHECKPOINT_CONFLICT, exit 11 */
+export async function requireCheckpoints(store: ChainStore, given: readonly Checkpoint[]): Promise<void> {
+  await checkAgainstStore(
+    given,
+    store.meta.shardId,
+    (number) => store.hashAt(number),
+    ({ number }) => number > store.lowest() ? number - 1 : undefined,
+  );
+}
+
+/** To where `db unwind` must go so that the end of an epoch goes with what rests on the committees that it hands over. */
+export async function unwindBelow(store: ChainStore, epoch: number): Promise<number> {
+  // The beacon chain's own blocks have their anchors and checkpoints themselves.
+  if (store.meta.shardId === 0) return store.head().number;
+  return await handOverTo(store, epoch + 1) ?? store.lowest();
 }
 
 /**

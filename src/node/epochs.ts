@@ -38,7 +38,7 @@ import {
   requireAnchors,
 } from "../sync/mod.ts";
 import { operatorAnchors } from "./anchor_file.ts";
-import { handOverTo, openEpochChain, ownSpan } from "./epoch_store.ts";
+import { handOverTo, openEpochChain, ownSpan, requireCheckpoints, unwindBelow } from "./epoch_store.ts";
 
 export interface EpochPartOptions {
   readonly config: Pick<HsyncConfig, "shard"> & {
@@ -104,13 +104,14 @@ export class EpochPart {
     const checkpoints = chooseCheckpoints(given, config.shard, params);
     const added = await operatorAnchors(config.sync.anchorFile);
     const anchors = AnchorBook.of(params.name, added, checkpoints.anchors);
-    await checkAgainstStore(given, config.shard, (number) => store.hashAt(number));
+    await requireCheckpoints(store, given);
     await requireAnchors(store, anchors);
     const chain = await openEpochChain(store, AnchorBook.of(params.name, added), params, logger);
     await checkAgainstStore(
       given,
       0,
       (number) => Promise.resolve(chain.at(params.schedule.epochOf(number))?.hash),
+      ({ number }) => unwindBelow(store, params.schedule.epochOf(number)),
     );
     const part = new EpochPart(options, chain, checkpoints, anchors);
     const base = store.lowest() === 0 ? undefined : await store.headerAt(store.lowest());

@@ -152,17 +152,21 @@ export function newestAnchor(
 /**
  * Holds the checkpoints of a shard against what is stored of it.
  *
+ * @param unwindTo where an unwind takes the other block away, for the hint; undefined: no unwind can.
  * @throws {HsyncError} CHECKPOINT_CONFLICT, exit 11: another block is stored at that height.
  */
 export async function checkAgainstStore(
   given: readonly Checkpoint[],
   shardId: number,
   hashAt: (number: number) => Promise<Uint8Array | undefined>,
+  unwindTo: (checkpoint: Checkpoint) => Promise<number | undefined> | number | undefined = () => undefined,
 ): Promise<void> {
   for (const checkpoint of given) {
     if (checkpoint.shardId !== shardId) continue;
     const stored = await hashAt(checkpoint.number);
     if (stored === undefined || equalBytes(stored, checkpoint.hash)) continue;
+    const to = await unwindTo(checkpoint);
+    const unwind = to === undefined ? "" : `take the stored ones away with \`hsync db unwind --to ${to}\`, `;
     throw new HsyncError(
       "CHECKPOINT_CONFLICT",
       `the store has ${to0x(stored)} as block ${checkpoint.number} of shard ${shardId}, the checkpoint says ${
@@ -171,7 +175,7 @@ export async function checkAgainstStore(
       {
         exitCode: ExitCode.STORE_LOCKED,
         blockNumber: checkpoint.number,
-        hint: "correct the checkpoint, or name another directory with --datadir",
+        hint: `correct the checkpoint, ${unwind}or name another directory with --datadir`,
       },
     );
   }

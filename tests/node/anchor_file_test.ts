@@ -46,6 +46,27 @@ Deno.test("an anchor of the operator stops an import at its block, and finds a s
   });
 });
 
+Deno.test("a checkpoint holds for an import and a verification too, and for the store that is imported into", async () => {
+  await inFolder(async (dir) => {
+    await writeRecording(`${dir}/blocks.jsonl`, HEAD);
+    // The end of an epoch of the recorded chain.
+    const right = `--sync.checkpoint=0:36:${recordedHash(36)}`;
+    const wrong = `--sync.checkpoint=0:36:${ELSEWHERE}`;
+    const refused = await db(dir, "import", `${dir}/blocks.jsonl`, wrong);
+    assert.equal(refused.code, 1);
+    assert.match(errorOf(refused), /block 36/);
+    assert.match(refused.err.join("\n"), /kept 35 blocks/);
+    assert.equal((await db(dir, "import", `${dir}/blocks.jsonl`, right)).code, 0);
+    assert.equal((await db(dir, "verify", right)).code, 0);
+    const verified = await db(dir, "verify", wrong);
+    assert.equal(verified.code, 10);
+    assert.match(errorOf(verified), /block 36 is not in order/);
+    const again = await db(dir, "import", `${dir}/blocks.jsonl`, wrong);
+    assert.equal(again.code, 11);
+    assert.match(errorOf(again), new RegExp(`${recordedHash(36)}.*${ELSEWHERE}.*db unwind --to 35`));
+  });
+});
+
 Deno.test("a block that the operator never wants is refused at any height", async () => {
   await inFolder(async (dir) => {
     await writeRecording(`${dir}/blocks.jsonl`, HEAD);

@@ -8,7 +8,7 @@ import { type Clock, equalBytes, type Logger, type Meter, type Random } from "..
 import { BUILD } from "../api/mod.ts";
 import type { NetworkParams } from "../chain/mod.ts";
 import type { HsyncConfig } from "../config/mod.ts";
-import { type DiscoveredPeer, type HostOptions, type Identity, parsePeerAddress } from "../p2p/mod.ts";
+import { type DiscoveredPeer, type HostOptions, type Identity, parseBootnode } from "../p2p/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import type { ChainReader, PeerMemory, SyncProtocolOptions } from "../stream/mod.ts";
 
@@ -63,13 +63,17 @@ export function hostOptions(
   };
 }
 
-/** Peers that are trusted by address; names behind `/dnsaddr/` are resolved by the host. */
+/**
+ * Peers that are trusted by address or by id; who else is behind a `/dnsaddr/` name is known once the host has looked it up.
+ */
 function trustedPeers(config: HsyncConfig): DiscoveredPeer[] {
   const out = new Map<string, DiscoveredPeer>();
   for (const text of [...config.sync.trustedNodes, ...config.sync.dnsStaticNodes]) {
-    if (text.startsWith("/dnsaddr/")) continue;
-    const { peerId } = parsePeerAddress(text);
-    out.set(peerId, { peerId, addresses: [...out.get(peerId)?.addresses ?? [], text] });
+    const entry = parseBootnode(text);
+    const peerId = entry.kind === "peer" ? entry.address.peerId : entry.peerId;
+    if (peerId === undefined) continue;
+    const known = out.get(peerId)?.addresses ?? [];
+    out.set(peerId, { peerId, addresses: entry.kind === "peer" ? [...known, text] : known });
   }
   return [...out.values()];
 }
@@ -149,6 +153,7 @@ export function epochProtocol(
     shardId: 0,
     reader: store,
     caps: { ...NO_STREAMS, highCap: sync.discHighCap, discBatch: sync.discBatch },
+    trusted: trustedPeers(config),
     memory: memoryIn(store, "epochsync"),
     advertise,
   };

@@ -112,6 +112,7 @@ function onlyKnown(host: LibP2PHost): P2PHost {
     advertise: () => Promise.resolve(),
     peersSpeaking: () => [],
     addressesOf: (peerId) => host.addressesOf(peerId),
+    staticPeers: () => [],
     connectedPeers: () => host.connectedPeers(),
     // The table is never asked; 1 says that there is nothing to wait for.
     routingTableSize: () => 1,

@@ -17,6 +17,7 @@ import {
 } from "../base/mod.ts";
 import type { PeerAddress } from "./addresses.ts";
 import { type BootnodeEntry, resolveBootnodes, type TxtResolver } from "./bootnodes.ts";
+import type { DiscoveredPeer } from "./types.ts";
 
 const SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE;
 
@@ -93,6 +94,8 @@ export interface BootstrapOptions {
   readonly needsBootnodes: () => boolean;
   /** True when nobody at all is connected. */
   readonly isolated: () => boolean;
+  /** A name of static peers was looked up, and stands for others than before. */
+  readonly onStatic: () => void;
 }
 
 export class Bootstrap {
@@ -140,6 +143,12 @@ export class Bootstrap {
       failures,
       lastError,
     }));
+  }
+
+  /** The trusted and static peers with their addresses. */
+  staticPeers(): DiscoveredPeer[] {
+    return [...this.#targets.values()].filter((t) => t.kind === "static")
+      .map(({ peerId, addresses }) => ({ peerId, addresses: [...addresses] }));
   }
 
   /** True for a trusted or static peer: it is kept connected for good. */
@@ -293,9 +302,12 @@ export class Bootstrap {
         return;
       }
       source.failures = 0;
+      const text = (list: readonly PeerAddress[]) => list.map((a) => a.text).sort().join();
+      const changed = text(addresses) !== text(source.addresses);
       source.addresses = addresses;
       source.dueAt = clock.monotonic() + RESOLVE_PERIOD;
       this.#rebuild();
+      if (changed && source.kind === "static") this.options.onStatic();
     } finally {
       cancel();
     }

@@ -95,6 +95,7 @@ export class LibP2PHost implements P2PHost {
       isConnected,
       needsBootnodes: () => this.#discovery.routingTableSize < SMALL_TABLE,
       isolated: () => node.getPeers().length === 0,
+      onStatic: () => this.#events.emit({ type: "static" }),
     });
     this.#listen();
   }
@@ -265,6 +266,10 @@ export class LibP2PHost implements P2PHost {
 
   addressesOf(peerId: string): readonly string[] {
     return this.#told.addressesOf(peerId);
+  }
+
+  staticPeers(): readonly DiscoveredPeer[] {
+    return this.#bootstrap.staticPeers();
   }
 
   connectedPeers(): number {

@@ -50,6 +50,8 @@ export type PeerEvent =
   | { readonly type: "disconnected"; readonly peerId: string }
   /** Identify finished: the protocols of the peer are known. */
   | { readonly type: "identified"; readonly peerId: string; readonly protocols: readonly string[] }
+  /** Names of static peers were looked up: who they are has changed; see `staticPeers`. */
+  | { readonly type: "static" }
   /** Our own reachable addresses changed. */
   | { readonly type: "addresses"; readonly addresses: readonly string[] };
 
@@ -87,6 +89,8 @@ export interface P2PHost {
   peersSpeaking(protocol: string): readonly string[];
   /** Where a connected peer says that it listens: for finding it again without the DHT. Empty when it has not said. */
   addressesOf(peerId: string): readonly string[];
+  /** The peers that the operator named, those behind `/dnsaddr/` names as they were looked up last. */
+  staticPeers(): readonly DiscoveredPeer[];
   /** Number of distinct connected peers. */
   connectedPeers(): number;
   /** Number of peers in the DHT routing table: 0 means that questions are pointless yet (guide: wait, then ask). */

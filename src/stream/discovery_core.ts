@@ -47,7 +47,7 @@ export class DiscoveryCore {
   readonly #book: PeerBook;
   readonly #view: StreamView;
   readonly #concurrency: number;
-  readonly #trusted: ReadonlyMap<string, DiscoveredPeer>;
+  readonly #trusted: Map<string, DiscoveredPeer>;
   /** Set-ups from dialling to the first exchange. */
   readonly #setups = new Map<string, Setup>();
   readonly #queue = new Map<string, Candidate>();
@@ -125,6 +125,25 @@ export class DiscoveryCore {
 
   get #low(): boolean {
     return this.#view.activeCount() < this.#config.caps.hardLowCap;
+  }
+
+  /** Besides those of the configuration these peers are trusted from now on, and others that were so before no more. */
+  trust(peers: readonly DiscoveredPeer[], now: number, out: ManagerEffect[]): void {
+    const configured = new Map((this.#config.trusted ?? []).map((p) => [p.peerId, p]));
+    const wanted = new Map([...configured, ...peers.slice(0, MAX_QUEUE).map((p) => [p.peerId, p] as const)]);
+    for (const id of this.#trusted.keys()) {
+      if (wanted.has(id)) continue;
+      this.#trusted.delete(id);
+      this.#redials.delete(id);
+    }
+    for (const [id, peer] of wanted) {
+      const addresses = [...new Set([...configured.get(id)?.addresses ?? [], ...peer.addresses])];
+      const known = this.#trusted.get(id)?.addresses.length ?? 0;
+      this.#trusted.set(id, { peerId: id, addresses });
+      if (id === this.#config.selfId) continue;
+      if (known === 0 && addresses.length > 0) this.#redials.set(id, { attempt: 0, at: now });
+    }
+    this.#redialTrusted(now, out, false);
   }
 
   /** Starts a run unless one is running, or it is too early, or only somebody's wish is a reason. */

@@ -106,6 +106,9 @@ export class ManagerCore {
       case "dialFailed":
         if (event.fault === "REFUSED") this.book.refused(event.peer, now);
         return this.discovery.setUp(event.peer, undefined, event.fault, now, out, event.unknown);
+      case "trusted":
+        for (const { peerId } of event.peers) this.book.forgive(peerId, now);
+        return this.discovery.trust(event.peers, now, out);
       case "wanted":
         return this.discovery.trigger(event.byHand === true ? "manual" : "wanted", now, out);
       case "online":

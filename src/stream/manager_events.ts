@@ -21,7 +21,10 @@ export interface ManagerConfig {
   readonly setupConcurrency?: number;
   /** Default: the guide's times. */
   readonly times?: ManagerTimes;
-  /** Peers that are dialled first and never cooled down (§3.6). */
+  /**
+   * Peers that are dialled first and never cooled down (§3.6). Given, though empty, those that the host looks up behind
+   * names join them.
+   */
   readonly trusted?: readonly DiscoveredPeer[];
 }
 
@@ -86,6 +89,8 @@ export type ManagerEvent =
     /** Nobody could be dialled for want of an address: says nothing about the peer. */
     readonly unknown?: boolean;
   }
+  /** Names of trusted peers were looked up: these are behind them, beside those of the configuration. */
+  | { readonly type: "trusted"; readonly peers: readonly DiscoveredPeer[] }
   /** More peers are wanted: by the operator, or by a part of the node, which waits for its turn. */
   | { readonly type: "wanted"; readonly byHand?: boolean }
   /** The network came back, or a new connection stands. */

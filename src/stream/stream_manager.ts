@@ -80,6 +80,7 @@ export class StreamManager implements StreamOwner {
     this.#cancels.push(host.on((event) => this.#hostEvent(event)));
     this.#cancels.push(clock.every(STREAM_MONITOR_INTERVAL_MS, () => this.#tick()));
     this.#step({ type: "start" });
+    this.#learnTrusted();
   }
 
   /**
@@ -364,11 +365,20 @@ export class StreamManager implements StreamOwner {
       if (streams.activeCount + discovery.connecting < config.caps.softLowCap) {
         this.#step({ type: "found", peers: [{ peerId: event.peerId, addresses: [] }], origin: "connected" });
       }
+    } else if (event.type === "static") {
+      this.#learnTrusted();
     } else if (event.type === "connected") {
       this.#step({ type: "online" });
     } else if (event.type === "disconnected") {
       this.#step({ type: "disconnected", peer: event.peerId });
     }
+  }
+
+  /** Peers behind names become trusted as soon as they are looked up. */
+  #learnTrusted(): void {
+    const { host, config } = this.#o;
+    const peers = config.trusted === undefined ? [] : host.staticPeers();
+    if (peers.length > 0) this.#step({ type: "trusted", peers });
   }
 
   #tick(): void {

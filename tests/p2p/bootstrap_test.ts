@@ -25,6 +25,8 @@ class FakeNetwork {
   /** Dials hang until aborted. */
   hangs = false;
   needsBootnodes = true;
+  /** The static peers each time that they changed. */
+  readonly statics: string[][] = [];
   resolver: TxtResolver = () => Promise.reject(new Error("no name server"));
   bootstrap: Bootstrap | undefined;
 
@@ -40,6 +42,7 @@ class FakeNetwork {
       isConnected: (peerId) => this.connected.has(peerId),
       needsBootnodes: () => this.needsBootnodes,
       isolated: () => this.connected.size === 0,
+      onStatic: () => this.statics.push(this.bootstrap?.staticPeers().map((p) => p.peerId) ?? []),
     });
     this.bootstrap.start();
     return this.bootstrap;
@@ -184,6 +187,23 @@ Deno.test("a name is looked up until it answers, then every hour, and new addres
   );
   await bootstrap.stop();
   assert.equal(network.clock.pending, 0);
+});
+
+Deno.test("whoever is behind a name of static peers is told once when it is looked up, and again when that changes", async () => {
+  const network = new FakeNetwork();
+  network.reachable.add(A).add(B);
+  let answer: readonly string[] = [`dnsaddr=${at(A)}`];
+  network.resolver = () => Promise.resolve(answer);
+  const bootstrap = network.start([], ["/dnsaddr/friends.io"]);
+  assert.deepEqual(bootstrap.staticPeers(), []);
+  await network.clock.advance(SECOND);
+  assert.deepEqual(bootstrap.staticPeers(), [{ peerId: A, addresses: [at(A)] }]);
+  await network.clock.advance(3 * RESOLVE_PERIOD);
+  assert.deepEqual(network.statics, [[A]]);
+  answer = [`dnsaddr=${at(B)}`];
+  await network.clock.advance(RESOLVE_PERIOD);
+  assert.deepEqual(network.statics, [[A], [B]]);
+  await bootstrap.stop();
 });
 
 Deno.test("a long list is worked off with a bounded number of dials at a time", async () => {

@@ -185,6 +185,16 @@ export class SimHost implements P2PHost {
   addressesOf(peerId: string): readonly string[] {
     return this.#connected.has(peerId) ? [`/sim/${peerId}`] : [];
   }
+  /** What the operator named. */
+  statics: readonly DiscoveredPeer[] = [];
+  staticPeers(): readonly DiscoveredPeer[] {
+    return this.statics;
+  }
+  /** A name was looked up and stands for these. */
+  resolved(statics: readonly DiscoveredPeer[]): void {
+    this.statics = statics;
+    this.#emit({ type: "static" });
+  }
   connectedPeers(): number {
     return this.#connected.size;
   }

@@ -50,7 +50,8 @@ export class DiscoveryCore {
   readonly #trusted: Map<string, DiscoveredPeer>;
   /** Set-ups from dialling to the first exchange. */
   readonly #setups = new Map<string, Setup>();
-  readonly #queue = new Map<string, Candidate>();
+  /** Who is to be dialled, in this order. */
+  #queue = new Map<string, Candidate>();
   readonly #dialCooldown = new Map<string, number>();
   /** When the last stream with a peer ended. */
   readonly #endedAt = new Map<string, number>();
@@ -113,7 +114,9 @@ export class DiscoveryCore {
     this.#redialTrusted(now, out, false);
     const remembered = this.#book.takeRemembered();
     if (this.#content) return;
-    this.#enqueue(remembered.slice(0, this.#limit()), "memory", now);
+    // Those who may not come now must take nobody's place.
+    const welcome = remembered.filter((p) => this.#dialable(p.peerId, now));
+    this.#enqueue(welcome.slice(0, this.#limit()), "memory", now);
     this.trigger("start", now, out);
   }
 
@@ -228,6 +231,7 @@ export class DiscoveryCore {
   }
 
   #redialTrusted(now: number, out: ManagerEffect[], anyway: boolean): void {
+    const first = new Map<string, Candidate>();
     for (const [id, redial] of this.#redials) {
       const peer = this.#trusted.get(id);
       if (peer === undefined || this.#view.hasStream(id) || this.#setups.has(id)) continue;
@@ -236,8 +240,9 @@ export class DiscoveryCore {
       const step = Math.min(redial.attempt + 1, TRUSTED_BACKOFF_MS.length - 1);
       redial.attempt++;
       redial.at = now + (TRUSTED_BACKOFF_MS[step] as number);
-      this.#queue.set(id, { peer, origin: "trusted" });
+      first.set(id, { peer, origin: "trusted" });
     }
+    if (first.size > 0) this.#queue = new Map([...first, ...this.#queue]);
     this.#pump(now, out);
   }
 

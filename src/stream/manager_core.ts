@@ -117,6 +117,9 @@ export class ManagerCore {
         return this.discovery.lost(event.peer, now);
       case "forgive":
         this.book.forgive(event.peer, now);
+        for (const peer of this.streams.activePeers()) {
+          if (event.peer === undefined || event.peer === peer) out.push({ type: "failures", peer, count: 0 });
+        }
         return this.discovery.trigger("manual", now, out);
       case "drop":
         return this.#dropPeer(event.peer, now, out);
@@ -245,15 +248,11 @@ export class ManagerCore {
     out.push({ type: "unprotect", peer: stream.peer });
     this.#removals.note({ peer: stream.peer, instance: stream.instance, wasActive }, why, now, out);
     this.streams.refill(now, out);
-    this.#lookAfterRemoval(now, out);
-    // The promotion has taken it below its mark; the active ones are all there.
-    if (!wasLow && this.streams.reserveIsLow && this.#started) this.discovery.trigger("reserve", now, out);
-  }
-
-  #lookAfterRemoval(now: number, out: ManagerEffect[]): void {
     if (!this.#started) return;
     if (this.streams.activeCount === 0) this.discovery.isolated(now);
     if (this.streams.activeCount < this.config.caps.hardLowCap) this.discovery.trigger("hard", now, out);
+    // The promotion has taken it below its mark; the active ones are all there.
+    else if (!wasLow && this.streams.reserveIsLow) this.discovery.trigger("reserve", now, out);
   }
 
   /** Ends every stream of a peer that broke the rules, with one entry in the cooldown table. */
@@ -355,8 +354,8 @@ export class ManagerCore {
       out.push({ type: "removed", peer, instance: main.instance, offence, critical: false, wasActive });
     }
     this.streams.refill(now, out);
-    this.#lookAfterRemoval(now, out);
-    this.discovery.trigger("wanted", now, out);
+    if (this.streams.activeCount === 0) this.discovery.isolated(now);
+    this.discovery.trigger("manual", now, out);
   }
 
   #credit(peer: string, weight: Weight, now: number, out: ManagerEffect[]): void {

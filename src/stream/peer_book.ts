@@ -150,11 +150,10 @@ export class PeerBook {
     return this.#refusals.size;
   }
 
-  /** Ends the cooldown and the refusals of a peer, or of all. @returns how many were in a cooldown. */
+  /** Ends the cooldown, the refusals and the failures of a peer, or of all. @returns how many were in a cooldown. */
   forgive(peer: string | undefined, now: number): number {
-    if (peer === undefined) this.#refusals.clear();
-    else this.#refusals.delete(peer);
-    if (peer !== undefined) this.page(peer).failures = 0;
+    for (const id of peer === undefined ? [...this.#refusals.keys()] : [peer]) this.#refusals.delete(id);
+    for (const page of peer === undefined ? this.#pages.values() : [this.page(peer)]) page.failures = 0;
     return this.cooldowns.forgive(peer, now);
   }
 

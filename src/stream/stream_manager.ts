@@ -297,6 +297,7 @@ export class StreamManager implements StreamOwner {
         return this.events.emit({ type: "height", id: effect.peer, height: effect.height });
       case "criticalError":
         meter.count(METRIC.criticalErrors);
+        this.#keeper.soon();
         // Too many small failures make a removal critical, not an error.
         if (isCritical(effect.offence.fault)) meter.fatal(errorOf(effect.offence));
         logger.warn("critical error of a peer", {

@@ -321,6 +321,30 @@ Deno.test("discovery: after an outage everybody lost is tried again within secon
   );
 });
 
+Deno.test("discovery: liars among the good peers of the last run take nobody's place", () => {
+  const ids = Array.from({ length: 12 }, (_, i) => simPeerId(i + 1));
+  const before = new PeerBook();
+  for (const [i, id] of ids.entries()) {
+    Object.assign(before.page(id), { goodAt: 100 - i, addresses: ["/ip4/127.0.0.1/tcp/1"] });
+  }
+  // The best eight of twelve, as many as one run wants.
+  for (const id of ids.slice(0, 8)) before.cooldowns.note(id, 100, "invalid_blocks", true);
+  const book = new PeerBook();
+  book.import(before.export(100), 0);
+  assert.deepEqual(dials(new Bench({}, book).step({ type: "start" })), ids.slice(8));
+});
+
+Deno.test("discovery: a trusted peer that has gone is dialled before whoever waits for a dial", () => {
+  const b = new Bench({ caps: { ...CAPS, discBatch: 200 }, trusted: [{ peerId: "T", addresses: ["/t"] }] });
+  b.step({ type: "start" });
+  b.live("T");
+  b.found(...Array.from({ length: 100 }, (_, i) => `P${i}`));
+  b.gone(1);
+  b.now += 3_000;
+  b.step({ type: "tick" });
+  assert.deepEqual(dials(b.step({ type: "dialFailed", peer: "P0", fault: "TRANSPORT" })), ["T"]);
+});
+
 Deno.test("discovery: a forgiven peer may come at once", () => {
   const b = new Bench();
   b.step({ type: "start" });

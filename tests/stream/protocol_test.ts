@@ -274,6 +274,28 @@ Deno.test("protocol: a liar is cooled down for an hour, and forgiven by hand", a
   });
 });
 
+Deno.test("protocol: a lie is on record within seconds, whatever becomes of the node", async () => {
+  await inWorld({ link: LAN }, async (world) => {
+    const saved: Uint8Array[] = [];
+    const memory: PeerMemory = {
+      load: () => Promise.resolve(undefined),
+      save: (bytes) => Promise.resolve(void saved.push(bytes)),
+    };
+    const server = world.node({ height: 60 });
+    const node = world.node({ memory });
+    await world.start(server, node);
+    await world.pass(10_000);
+    assert.equal(saved.length, 0);
+    const { peerId } = server.host;
+    node.protocol.report(peerId, "DATA", "invalid_blocks", "a lie");
+    await world.pass(5_000);
+    assert.equal(saved.length, 1);
+    assert.match(new TextDecoder().decode(saved[0]), new RegExp(`"cooldowns":\\[\\{"id":"${peerId}"`));
+    await world.pass(60_000);
+    assert.equal(saved.length, 1, "once");
+  });
+});
+
 Deno.test("protocol: a restart remembers who lied and who was good", async () => {
   await inWorld({ link: LAN }, async (world) => {
     let saved: Uint8Array | undefined;

@@ -227,3 +227,16 @@ Deno.test("removal: refused streams of all peers are bounded, but none is cut wi
   assert.equal([...b.core.streams.all()].length, 128);
   assert.deepEqual(cut, Array.from({ length: 173 }, (_, i) => i + 1), "the oldest first");
 });
+
+Deno.test("removal: forgiving one peer or all takes their failures back, too, and the requests hear of it", () => {
+  for (const peer of ["N1", undefined]) {
+    const b = started();
+    const [one, two] = [b.live("N1"), b.live("N2")];
+    for (const instance of [one, two]) b.offend(instance, "REQUEST_TIMEOUT");
+    const effects = b.step({ type: "forgive", peer });
+    const told = of(effects, "failures").map((e) => [e.peer, e.count]);
+    assert.deepEqual(told, peer === undefined ? [["N1", 0], ["N2", 0]] : [["N1", 0]]);
+    assert.equal(b.core.book.failures("N1", b.now), 0);
+    assert.equal(b.core.book.failures("N2", b.now), peer === undefined ? 0 : 1);
+  }
+});

@@ -44,26 +44,6 @@ Deno.test("loopback: with all places taken by strangers a trusted peer still get
   assert.equal(node.protocol.streams().length, 3);
 });
 
-// T-15
-Deno.test("loopback: all streams cut at once are our outage: no cooldown, and all are back within 30 s", async () => {
-  const clock = new ManualClock();
-  await using net = new Loopback(clock);
-  const servers = await Promise.all(Array.from({ length: 6 }, () => net.node()));
-  const node = await net.node({
-    knows: servers,
-    caps: { hardLowCap: 6, softLowCap: 6, highCap: 16, discBatch: 8 },
-  });
-  await until("all streams", () => node.protocol.streams().length === 6, clock);
-  await pass(clock, MINUTE);
-  await Promise.all(servers.map((s) => node.host.disconnect(s.host.peerId)));
-  await until("the outage", () => node.protocol.streams().length === 0, clock, 1);
-  assert.equal(node.protocol.snapshot().discovery.outage, true);
-  assert.equal(node.protocol.snapshot().cooldown, 0);
-  const since = clock.monotonic();
-  await until("all streams again", () => node.protocol.streams().length === 6, clock, 100);
-  assert.ok(clock.monotonic() - since <= 30_000, `${clock.monotonic() - since} ms`);
-});
-
 // T-16
 Deno.test("loopback: cooldowns of 0, 5, 10 … 60 minutes, 60 for a lie, and none after a quiet hour", async () => {
   const clock = new ManualClock();
@@ -90,31 +70,6 @@ Deno.test("loopback: cooldowns of 0, 5, 10 … 60 minutes, 60 for a lie, and non
   await until("the streams of before to be gone", () => node.protocol.streams().length === 0);
   await cut();
   assert.equal(remaining(), 0, "sixty quiet minutes");
-});
-
-// T-17
-Deno.test("loopback: lost streams are replaced from the reserve in the same moment, never by a dead one", async () => {
-  const clock = new ManualClock();
-  await using net = new Loopback(clock);
-  const node = await net.node({
-    caps: { hardLowCap: 1, softLowCap: 1, highCap: 3, discBatch: 1 },
-    maxReserved: 4,
-  });
-  const peers = await Promise.all(Array.from({ length: 7 }, () => net.raw(answerHeights(HEIGHT))));
-  const streams = [];
-  for (const p of peers) streams.push(await joined(node, p));
-  assert.deepEqual([node.protocol.snapshot().active, node.protocol.snapshot().reserved], [3, 4]);
-  streams[3]?.stream.reset("dead");
-  await until("the reserve to shrink", () => node.protocol.snapshot().reserved === 3);
-  let least = 3;
-  node.protocol.on(() => least = Math.min(least, node.protocol.streams().length));
-  for (const s of streams.slice(0, 2)) s.stream.reset("dead");
-  await until("both to be replaced", () => node.protocol.snapshot().reserved === 1);
-  const alive = new Set(peers.slice(2).filter((_, i) => i !== 1).map((p) => p.peer.peerId));
-  assert.equal(node.protocol.streams().length, 3);
-  for (const s of node.protocol.streams()) assert.ok(alive.has(s.id));
-  // The clock stood still: nothing of this took a tick.
-  assert.equal(clock.monotonic(), 0);
 });
 
 // T-18
@@ -181,6 +136,65 @@ Deno.test("loopback: the queue takes 1,024; waits end after 60 s without a strea
   assert.ok(late instanceof HsyncError && late.code === "DELIVER_TIMEOUT" && late.fault === "NONE");
   assert.ok(Math.abs(clock.monotonic() - since - 5_000) <= 1_000);
   assert.equal(node.protocol.streams().length, 1, "our own slowness blames nobody");
+});
+
+// T-19
+Deno.test("loopback: height queries overtake the queue, and what waits behind them still gets its turn within 5 s", async () => {
+  const clock = new ManualClock();
+  await using net = new Loopback(clock);
+  const node = await net.node();
+  const asked: Array<readonly [what: string, at: number]> = [];
+  const answers: Array<() => void> = [];
+  const peer = await net.raw((message, raw) => {
+    if (message.kind !== "request" || message.request === undefined) return;
+    const { id, request } = message;
+    if (request.type === "getBlocksByNumber") {
+      asked.push([`low ${request.numbers[0]}`, clock.monotonic()]);
+      const numbers = request.numbers.map(Number);
+      answers.push(() => raw.respond(id, { type: "getBlocksByNumber", ...blocks(numbers) }));
+    } else if (request.type === "getBlockHashes") {
+      asked.push([`high ${request.numbers[0]}`, clock.monotonic()]);
+      answers.push(() => raw.respond(id, { type: "getBlockHashes", hashes: [chain.hash(1)] }));
+    } else answerHeight(message, raw);
+  });
+  await joined(node, peer);
+  const { client } = node.protocol;
+  const calls: Promise<unknown>[] = [];
+  const low = (n: number) => calls.push(client.getBlocksByNumber([n]));
+  const high = (n: number) => calls.push(client.getBlockHashes([n], { priority: "high" }));
+  const answer = async () => {
+    await until("a question", () => answers.length > 0, clock);
+    answers.shift()?.();
+  };
+  for (const n of [1, 2, 3]) low(n);
+  await until("the first question", () => asked.length === 1);
+  for (const n of [11, 12]) high(n);
+  for (let i = 0; i < 5; i++) await answer();
+  await Promise.all(calls.splice(0));
+  assert.deepEqual(asked.map(([what]) => what), ["low 1", "high 11", "high 12", "low 2", "low 3"]);
+
+  // Ever more of the urgent, half a second each: one that is not urgent is not left behind for good.
+  asked.length = 0;
+  high(20);
+  await until("the first of them", () => asked.length === 1);
+  const queued = clock.monotonic();
+  low(4);
+  for (let n = 21; !asked.some(([what]) => what === "low 4"); n++) {
+    assert.ok(n < 60, "the low one starves");
+    high(n);
+    await pass(clock, 500);
+    await answer();
+  }
+  const [, at] = asked.find(([what]) => what === "low 4") ?? ["", NaN];
+  assert.ok(at - queued <= 5_000, `${at - queued} ms`);
+  assert.ok(asked.length > 3, "not at once either");
+  let over = false;
+  const rest = Promise.all(calls).finally(() => over = true);
+  while (!over) {
+    answers.shift()?.();
+    await io();
+  }
+  await rest;
 });
 
 /** A host whose writes and dials are counted; both take their turn only when they are let. */
@@ -325,4 +339,29 @@ Deno.test("loopback: another version, network or shard, and ourselves: no stream
     "nobody dials himself",
   );
   assert.equal(node.protocol.snapshot().cooldown, 0);
+});
+
+// T-42
+Deno.test("loopback: whoever opens another version, network or shard to us is turned away, and its right stream is as welcome as any", async () => {
+  await using net = new Loopback();
+  const node = await net.node();
+  const peer = await net.raw(answerHeights(HEIGHT));
+  for (
+    const id of [
+      "harmony/sync/localnet/0/0.9.0",
+      "harmony/sync/mainnet/0/1.0.0",
+      "harmony/sync/localnet/1/1.0.0",
+    ]
+  ) {
+    await assert.rejects(
+      peer.host.openStream(node.peer, id, { timeoutMs: 30_000 }),
+      (error) => error instanceof HsyncError && error.fault === "REFUSED",
+      id,
+    );
+  }
+  assert.equal(node.protocol.snapshot().list.length, 0);
+  assert.equal(node.protocol.snapshot().cooldown, 0);
+  assert.equal(node.meter.get(METRIC.criticalErrors, { topic: TOPIC }), 0);
+  await joined(node, peer);
+  assert.equal((await node.protocol.client.getBlockNumber()).value, HEIGHT);
 });

@@ -106,6 +106,7 @@ async function wait(protocols: readonly SyncProtocol[]): Promise<number> {
   return waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.95)] ?? NaN;
 }
 
+// T-24, T-23
 const cases = [
   { mode: "connections", name: "950 mute and 50 real connections" },
   { mode: "requests", name: "1,000 requests/s on one stream" },

@@ -3,8 +3,8 @@
  *
  * Why it exists: blocks on their way in and blocks in a store are judged alike. What must stay true: a block counts only when its
  * own certificate or that of a descendant in the same run verified; the committees that a block hands over are
- * used only after that block's own certificate verified; the certificate in a child's header comes before the
- * one that came beside the block. A certificate in a header is covered by that header's hash: a bad one condemns the child, and
+ * used only after that block's own certificate verified; a bad certificate that a good one above it covers counts only where the
+ * policy asks for it; the certificate in a child's header comes before the one that came beside the block. A certificate in a header is covered by that header's hash: a bad one condemns the child, and
  * only what stood beside the block condemns nothing but its sender.
  */
 import { equalBytes, HsyncError, LruMap, toHex } from "../base/mod.ts";
@@ -184,12 +184,14 @@ export class RunCertifier {
     // The groups below are certified by their last blocks. Within this one every certificate tells where it goes wrong.
     const places = all.filter((i) => Math.floor(i / group) === Math.floor(wrong / group));
     await this.#judgeAt(claims, places.filter((i) => !judged.has(i)), judged, signal);
-    const firstBad = places.find((i) => judged.get(i) !== undefined) as number;
+    const good = places.filter((i) => judged.get(i) === undefined);
+    // One good certificate covers everything below it, whatever else is wrong there.
+    const firstBad = (good.findLast((i) => i < wrong) ?? (places[0] as number) - 1) + 1;
     const block = run[firstBad] as RunBlock;
     const claim = claims[firstBad] as Claim;
     const error = judged.get(firstBad) as HsyncError;
     const culprits: Culprit[] = [];
-    for (const i of places) {
+    for (const i of places.filter((i) => i >= firstBad && (due.has(i) || i > (good.at(-1) ?? -1)))) {
       const why = judged.get(i);
       if (why !== undefined) blame(culprits, claims[i] as Claim, run[i] as RunBlock, why);
     }

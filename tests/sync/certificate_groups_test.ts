@@ -7,11 +7,13 @@ import { at, tip } from "./support/chains.ts";
 import {
   CountingCurves,
   delivered,
+  flipped,
   recordedChain,
   sent,
   signedNetwork,
   type TestChain,
   VerifierBench,
+  withSideCar,
 } from "./support/certified.ts";
 
 const FAR = 100_000;
@@ -98,5 +100,39 @@ Deno.test("a bad certificate between two groups' tips is covered by what follows
     assert.equal(verdict.accepted.length, 80);
   } finally {
     await bench.close();
+  }
+});
+
+Deno.test("behind a bad tip, blocks count up to the highest certified one, and what it covers is nobody's fault", async () => {
+  const { params, chain } = chainWithBadCertificate(20, 4);
+  const bench = await VerifierBench.open({ params });
+  try {
+    const run = chain.blocks.slice(1).map((b) =>
+      b.block.number === 20 ? withSideCar(b, flipped(b.commitSig, 5)) : b
+    );
+    const verdict = await bench.take(
+      sent(run, (n) => n === 20 ? "liar" : n <= 5 ? "honest" : "other"),
+      FAR,
+    );
+    assert.equal(verdict.refusal?.number, 20);
+    assert.equal(verdict.refusal?.remedy, "anotherSender");
+    assert.deepEqual(verdict.refusal?.culprits.map((c) => c.streamId), ["liar"]);
+    assert.equal(bench.store.head().number, 19);
+    assert.deepEqual(await bench.store.commitSigAt(19), at(chain, 19).commitSig);
+  } finally {
+    await bench.close();
+  }
+});
+
+Deno.test("where every certificate counts, the lowest bad one is the end", async () => {
+  const { params, chain } = chainWithBadCertificate(20, 4);
+  for (const policy of [{ ...DEFAULT_POLICY, everyBlock: true }, { ...DEFAULT_POLICY, everyNth: 4 }]) {
+    const bench = await VerifierBench.open({ params, policy });
+    try {
+      const verdict = await judge(bench, chain, 19, 20);
+      assert.deepEqual([verdict.refusal?.number, verdict.accepted.length], [4, 3]);
+    } finally {
+      await bench.close();
+    }
   }
 });

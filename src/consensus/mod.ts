@@ -56,9 +56,13 @@ export {
   type ConflictEvidence,
   ConflictingCertificates,
   type ConflictSide,
+  type ConflictSummary,
   evidenceName,
   type EvidenceSink,
   evidenceText,
+  isConflict,
+  readEvidence,
+  standingConflict,
 } from "./conflict.ts";
 export {
   CrossLinkCertificates,

@@ -8,7 +8,6 @@ import type { Clock, Logger } from "../base/mod.ts";
 import { BUILD, EventLoopMonitor, Metrics, reportProcess, TrafficMeter } from "../api/mod.ts";
 import type { NetworkParams } from "../chain/mod.ts";
 import type { HsyncConfig } from "../config/mod.ts";
-import type { EvidenceSink } from "../consensus/mod.ts";
 import { type CertificateVerifier, createCertificateVerifier } from "../crypto/mod.ts";
 import { type Identity, loadIdentity } from "../p2p/mod.ts";
 import { type ChainStore, storeDirectory } from "../store/mod.ts";
@@ -42,7 +41,7 @@ export interface NodeBase {
   readonly metrics: Metrics;
   readonly traffic: TrafficMeter;
   readonly store: ChainStore;
-  readonly evidence: EvidenceSink;
+  readonly evidence: EvidenceFiles;
   /** Verifies certificates. */
   readonly certificates: CertificateVerifier;
   readonly epochs: EpochPart;
@@ -89,7 +88,11 @@ export async function openBase(options: BaseOptions): Promise<NodeBase> {
   if (options.store === undefined) undo.push(() => store.close());
 
   const log = logger.child("sync");
-  const evidence = new EvidenceFiles(`${storeDirectory(config.dataDir, config.shard)}/evidence`, log);
+  const evidence = new EvidenceFiles(
+    `${storeDirectory(config.dataDir, config.shard)}/evidence`,
+    log,
+    traffic,
+  );
   const certificates = createCertificateVerifier({ logger: log, clock });
   undo.push(() => certificates.close());
   const epochs = await EpochPart.open({

@@ -47,6 +47,11 @@ export interface TrustFacts {
   readonly unadvertised: string | undefined;
 }
 
+/** Codes that come before everything else. */
+export const FIRST_CODES: ReadonlySet<DiagnosisCode> = new Set([
+  "CONFLICTING_CERTIFICATES",
+  "BEACON_CONTRADICTS",
+]);
 /** Codes that come after what the pipeline says. */
 export const LATER_CODES: ReadonlySet<DiagnosisCode> = new Set([
   "EPOCH_CHAIN",

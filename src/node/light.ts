@@ -21,6 +21,7 @@ import { leaveNetwork, SyncProtocol, type SyncProtocolOptions } from "../stream/
 import { DiagnosisLog, LightClient, type LightStatusDocument, lightStatusJson } from "../sync/mod.ts";
 import { endAll, type NodeBase, openBase, type Undo } from "./base.ts";
 import { paramsOf } from "./chain.ts";
+import { conflictOf } from "./conflicts.ts";
 import { openListeners } from "./http.ts";
 import { followedEpochs, genesisReader, hostOptions, ownProtocol } from "./network_parts.ts";
 import { statusParts } from "./status.ts";
@@ -189,6 +190,7 @@ export class LightNode {
       awaited: undefined,
       bodies: undefined,
       unadvertised: undefined,
+      conflict: conflictOf(this.#light.failed, this.#base.evidence),
       findings: this.#findings,
       stopping: this.#stopped !== undefined,
       errors,

@@ -25,6 +25,7 @@ import { DiagnosisLog, SyncDriver } from "../sync/mod.ts";
 import { adminActions } from "./admin_actions.ts";
 import { endAll, type NodeBase, openBase, type Undo } from "./base.ts";
 import { paramsOf } from "./chain.ts";
+import { type Conflict, conflictOf, standingConflictOf } from "./conflicts.ts";
 import { openListeners } from "./http.ts";
 import { hostOptions } from "./network_parts.ts";
 import { StreamServices } from "./services.ts";
@@ -65,6 +66,8 @@ export class HsyncNode {
   #host!: LibP2PHost;
   #driver: SyncDriver | undefined;
   #joined = false;
+  /** Found by an earlier run. */
+  #standing: Conflict | undefined;
   readonly #findings = new DiagnosisLog();
   /** Ends the start when the node is stopped meanwhile. */
   readonly #abort = new AbortController();
@@ -117,6 +120,10 @@ export class HsyncNode {
   }
   get statusUrl(): string | undefined {
     return this.#http?.url;
+  }
+  /** Why the chain must not go on, where two of its blocks contradict each other; the node serves all the same. */
+  get conflict(): Conflict | undefined {
+    return this.#standing ?? conflictOf(this.#driver?.failed, this.#base.evidence);
   }
   get startHeight(): number {
     return this.#startHeight;
@@ -212,6 +219,8 @@ export class HsyncNode {
       logger.info("checking the stored blocks", { number, to });
       this.options.onStep?.(what);
     });
+    const { anchors } = this.#judge;
+    this.#standing = await standingConflictOf(this.store, anchors, this.#base.evidence, logger.child("sync"));
     await this.#beginAtHead();
   }
 
@@ -290,6 +299,7 @@ export class HsyncNode {
       void this.#refreshHead();
     }));
     this.#undo.push(() => driver.stop());
+    if (this.#standing !== undefined) return driver.fail(this.#standing.error);
     driver.start();
     logger.debug("synchronising", { shard });
   }
@@ -322,6 +332,7 @@ export class HsyncNode {
         joined: this.#joined,
         bodies: this.#services.bodies?.status(),
         unadvertised: this.#services.history.missing(),
+        conflict: this.conflict,
         findings: this.#findings,
         stopping: this.#stopped !== undefined,
         errors: this.options.errors,

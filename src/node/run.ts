@@ -3,11 +3,12 @@
  *
  * Why it exists: signals, deadlines and "stop when" conditions end a run, and each has its own exit code
  * (config-cli-metrics.md §8.2). What must stay true: whatever ends the run, the node stops cleanly within ten seconds,
- * and what was waited for is said when it did not come.
+ * what was waited for is said when it did not come, and a conflict of certificates is never followed by exit code 0.
  */
 import { createLogger, ExitCode, HsyncError, isAbort, SystemClock, SystemRandom, to0x } from "../base/mod.ts";
 import { bannerLines, type CliIo, openLogSinks, progressOf, RecentErrors } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
+import { isConflict } from "../consensus/mod.ts";
 import { HsyncNode, type NodeOptions } from "./node.ts";
 import { logSettings } from "./settings_log.ts";
 
@@ -40,7 +41,7 @@ export async function runNode(loaded: LoadedConfig, io: CliIo): Promise<ExitCode
   };
   const progress = { step: "starting", node: undefined as HsyncNode | undefined };
   const cancels = [
-    io.onStop(() => end({ code: ExitCode.OK })),
+    io.onStop(() => end(conflictOutcome(progress.node) ?? { code: ExitCode.OK })),
     io.onReload(() => sinks.reopen()),
   ];
   const { deadlineSeconds } = config.run;
@@ -137,7 +138,18 @@ function show(node: HsyncNode, io: CliIo): void {
   io.progress(progressOf(node.status(), node.startHeight, node.bytesPerSecond()));
 }
 
-/** Shows progress, and resolves when the goal that the operator set is reached, or when nothing can go on. */
+/** What a run ends with that was stopped by two certified blocks of one height. */
+function conflictOutcome(node: HsyncNode | undefined): Outcome | undefined {
+  const error = node?.conflict?.error;
+  return error === undefined ? undefined : { code: error.exitCode, error };
+}
+
+/**
+ * Shows progress, and resolves when the goal that the operator set is reached, or when nothing can go on.
+ *
+ * Two certified blocks of one height end a run that was to end by itself. Any other goes on to serve what is stored, so
+ * that the reason can be read from the status and the figures for as long as it takes.
+ */
 function goalOf(
   node: HsyncNode,
   loaded: LoadedConfig,
@@ -152,6 +164,8 @@ function goalOf(
       const error = cause instanceof HsyncError
         ? cause
         : new HsyncError("SYNC_FAILED", `synchronising stopped: ${cause.message}`, { cause });
+      const bounded = run.exitWhenSynced || run.stopAt !== undefined || run.deadlineSeconds !== undefined;
+      if (isConflict(error) && !bounded) return;
       done({ code: error.exitCode, error });
     };
     const off = driver?.on((event) => {
@@ -188,6 +202,8 @@ function deadlinePassed(
     exitCode: ExitCode.RUNTIME,
     hint: "run without --deadline to let it go on; what is stored stays",
   };
+  const conflict = conflictOutcome(node);
+  if (conflict !== undefined) return conflict;
   if (node === undefined) {
     const error = new HsyncError("DEADLINE", `not done after ${seconds} s: still ${step}`, options);
     return { code: error.exitCode, error };

@@ -8,6 +8,7 @@
 import { type Clock, createLogger, ExitCode, HsyncError, SystemClock, SystemRandom } from "../base/mod.ts";
 import { type CliIo, openLogSinks, progressOf, RecentErrors } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
+import { isConflict } from "../consensus/mod.ts";
 import { checkpointText, type LightStatusDocument } from "../sync/mod.ts";
 import { LightNode } from "./light.ts";
 
@@ -54,7 +55,8 @@ interface Outcome {
 }
 
 /**
- * Runs light mode until a signal, a failure, the deadline, or with `--exit-when-synced` until the certified head is where peers say
+ * Runs light mode until a signal, a failure (but for a conflict of certificates, which a run without an end of its own goes on
+ * to show in its status), the deadline, or with `--exit-when-synced` until the certified head is where peers say
  * that the chain ends; the answer is printed whatever ended it.
  *
  * @throws {HsyncError} carrying the exit code
@@ -74,12 +76,14 @@ export async function runLight(
   });
   const logger = createLogger({ level: config.log.level, sinks: [...sinks.sinks, errors.sink] });
   const end = Promise.withResolvers<Outcome>();
+  let running: LightNode | undefined;
   const cancels = [
-    io.onStop(() => end.resolve({ code: ExitCode.OK })),
+    io.onStop(() => end.resolve(conflictOutcome(running) ?? { code: ExitCode.OK })),
     io.onReload(() => sinks.reopen()),
   ];
   try {
     const node = await LightNode.start({ loaded, clock, random: new SystemRandom(), logger, errors });
+    running = node;
     cancels.push(...watch(node, loaded, options, io, clock, end.resolve));
     const outcome = await end.promise;
     const status = node.status();
@@ -92,6 +96,12 @@ export async function runLight(
     for (const cancel of cancels) cancel();
     await sinks.close();
   }
+}
+
+/** What a run ends with that was stopped by two certified blocks of one height. */
+function conflictOutcome(node: LightNode | undefined): Outcome | undefined {
+  const error = node?.light.failed;
+  return isConflict(error) ? { code: error.exitCode, error } : undefined;
 }
 
 /** Ties the ends that a run may have to `end`, and shows how far it is. */
@@ -116,7 +126,9 @@ function watch(
   const cancels = [
     clock.every(PROGRESS_MS, show),
     node.light.on((event) => {
-      if (event.type === "failed") end({ code: event.error.exitCode, error: event.error });
+      const bounded = run.exitWhenSynced || run.deadlineSeconds !== undefined;
+      if (event.type === "failed" && isConflict(event.error) && !bounded) show();
+      else if (event.type === "failed") end({ code: event.error.exitCode, error: event.error });
       else if (event.type === "synced" && run.exitWhenSynced) end({ code: ExitCode.OK });
       else show();
     }),

@@ -30,7 +30,8 @@ import {
   type SyncStatus,
 } from "../sync/mod.ts";
 import type { HostStatus } from "../p2p/mod.ts";
-import { type EpochFacts, epochFindings, hostFindings, LATER_CODES } from "./findings.ts";
+import { type EpochFacts, epochFindings, FIRST_CODES, hostFindings, LATER_CODES } from "./findings.ts";
+import { type Conflict, conflictFindings } from "./conflicts.ts";
 import { bodyWaits } from "./source_headers.ts";
 
 /** Entries that each queue of the request manager holds (guide: maxWaitingSize). */
@@ -67,6 +68,8 @@ export interface StatusSources {
   readonly awaited: string | undefined;
   /** Why others are not told of this node, in words. */
   readonly unadvertised: string | undefined;
+  /** Why the chain cannot go on, where two of its blocks contradict each other. */
+  readonly conflict: Conflict | undefined;
   /** Remembers since when a finding has held. */
   readonly findings: DiagnosisLog;
   readonly stopping: boolean;
@@ -102,8 +105,11 @@ export function statusParts(s: StatusSources): StatusParts {
   const { config } = s.loaded;
   const { sync } = s;
   const now = s.clock.now();
-  const ours = s.findings.update([...hostFindings(s), ...epochFindings(s)], now);
-  const place = (d: Diagnosis) => d.code === "BEACON_CONTRADICTS" ? 0 : LATER_CODES.has(d.code) ? 2 : 1;
+  const ours = s.findings.update(
+    [...conflictFindings(s.conflict), ...hostFindings(s), ...epochFindings(s)],
+    now,
+  );
+  const place = (d: Diagnosis) => FIRST_CODES.has(d.code) ? 0 : LATER_CODES.has(d.code) ? 2 : 1;
   const diagnosis = [
     ...ours.filter((d) => place(d) === 0),
     ...ours.filter((d) => place(d) === 1),

@@ -14,8 +14,6 @@ import {
   HsyncError,
   isAbort,
   type Logger,
-  type Meter,
-  nullMeter,
   safeText,
   to0x,
 } from "../base/mod.ts";
@@ -76,8 +74,6 @@ export interface CertifyingVerifierOptions {
   readonly evidence: EvidenceSink;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Default: nobody counts. */
-  readonly meter?: Meter;
   /**
    * On shards other than 0: bytes of the beacon chain's certified ShardState for an epoch; undefined where it is not known
    * (yet), and then the shard's own hand-over stands alone. It may wait; the signal ends that.
@@ -126,7 +122,7 @@ export class CertifyingVerifier implements BatchVerifier {
     signal: AbortSignal,
     rootOf?: (streamId: string) => Promise<readonly FetchedBlock[] | undefined>,
   ): Promise<readonly Culprit[]> {
-    const { store, params, anchors, evidence, clock, logger, meter } = this.options;
+    const { store, params, anchors, evidence, clock, logger } = this.options;
     return await this.#guard("looking at a fork", () =>
       examineFork(blocks.map(runBlock), head, {
         store,
@@ -134,7 +130,6 @@ export class CertifyingVerifier implements BatchVerifier {
         anchors,
         evidence,
         logger,
-        meter: meter ?? nullMeter,
         now: () => clock.now(),
         committees: this.committees,
         certifier: this.#certifier,

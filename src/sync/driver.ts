@@ -382,7 +382,8 @@ export class SyncDriver {
       estimate,
       cycle: this.#cycle,
       download,
-      findings: findings(this.options, {
+      // Once it has failed nothing but the failure counts, and that is told by who ends or keeps the node.
+      findings: this.#failed !== undefined ? [] : findings(this.options, {
         decision: this.#decision,
         started,
         heights: this.#heights,
@@ -393,7 +394,7 @@ export class SyncDriver {
       }),
       stopping: this.#stop.signal.aborted && this.#failed === undefined,
       started,
-      failed: this.#failed?.message,
+      failed: this.#failed,
     };
   }
   #progress(): void {

@@ -2,7 +2,7 @@
  * What follows when a cycle fails.
  *
  * Why it exists: codes decide, never texts (DESIGN.md rule 4). What must stay true: an error of our own store blames
- * no peer; only what a restart alone can mend ends the run.
+ * no peer; only what cannot mend itself ends synchronising.
  */
 import type { HsyncError } from "../base/mod.ts";
 

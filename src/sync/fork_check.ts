@@ -6,7 +6,7 @@
  * evidence of both is kept first; where the operator's anchors tell the sides apart there is none; a fork that cannot
  * be judged blames nobody.
  */
-import { equalBytes, HsyncError, type Logger, type Meter } from "../base/mod.ts";
+import { equalBytes, HsyncError, type Logger } from "../base/mod.ts";
 import { decodeHeader, type Header, type NetworkParams, nextEpoch, splitCommitSig } from "../chain/mod.ts";
 import {
   type AnchorBook,
@@ -26,7 +26,6 @@ export interface ForkCheck {
   readonly anchors: AnchorBook;
   readonly evidence: EvidenceSink;
   readonly logger: Logger;
-  readonly meter: Meter;
   /** ms since 1970. */
   readonly now: () => number;
   readonly committees: CommitteeSource;
@@ -109,7 +108,6 @@ async function judge(blocks: readonly RunBlock[], head: ChainPoint, check: ForkC
     theirs: { hash: dispute.hash, header: lowest.header, certificate: good, streamId: lowest.streamId },
     foundAt: check.now(),
   };
-  check.meter.inc("hmy_sync_conflicting_certificates", { ShardID: String(shardId) });
   try {
     await check.evidence.save(evidence);
   } catch (error) {

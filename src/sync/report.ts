@@ -5,8 +5,9 @@
  * known is left out, never shown as zero. The gauges of config-cli-metrics.md §3.5 are set from the status document,
  * so that the two cannot disagree.
  */
-import type { Clock } from "../base/mod.ts";
+import type { Clock, HsyncError } from "../base/mod.ts";
 import type { Header } from "../chain/mod.ts";
+import { isConflict } from "../consensus/mod.ts";
 import { DiagnosisLog, type Finding } from "./diagnosis.ts";
 import type { DownloadStatus } from "./downloader.ts";
 import type { Decision } from "./driver_state.ts";
@@ -36,7 +37,7 @@ export interface ReportInput {
   /** A cycle has begun. */
   readonly started: boolean;
   /** Why sync cannot go on. */
-  readonly failed: string | undefined;
+  readonly failed: HsyncError | undefined;
 }
 
 export interface ReportOptions {
@@ -151,7 +152,8 @@ export class SyncReport {
         time: Number(this.#head?.time ?? 0n) * 1000,
       },
       startHeight: this.#startHeight,
-      target: estimate === undefined ? undefined : {
+      // Nobody is asked any more: what was heard grows old.
+      target: estimate === undefined || input.failed !== undefined ? undefined : {
         height: estimate.height,
         source: `${estimate.quorum} of ${estimate.peers} peers reach it`,
         asOf: estimate.asOf,
@@ -189,7 +191,9 @@ export class SyncReport {
   }
   #waitsFor(input: ReportInput, now: number): string | undefined {
     const { decision, download } = input;
-    if (input.failed !== undefined) return `a restart: ${input.failed}`;
+    if (input.failed !== undefined) {
+      return `${isConflict(input.failed) ? "the operator's decision" : "a restart"}: ${input.failed.message}`;
+    }
     switch (decision.waitsFor) {
       case "streams":
         return "a stream to a peer";
@@ -211,6 +215,7 @@ export class SyncReport {
 
 function phase(input: ReportInput): SyncStatus["phase"] {
   if (input.stopping) return "stopping";
+  if (input.failed !== undefined) return "running";
   switch (input.decision.state) {
     case "Paused":
       return "paused";

@@ -4,6 +4,7 @@ import { HsyncError, nullLogger } from "../../src/base/mod.ts";
 import { parentCommitSig } from "../../src/chain/mod.ts";
 import { type ConflictEvidence, evidenceName, evidenceText } from "../../src/consensus/mod.ts";
 import { EvidenceFiles } from "../../src/node/evidence.ts";
+import { CountingMeter } from "../sync/support/rig.ts";
 import { at, recordedChain } from "../sync/support/chains.ts";
 
 const CHAIN = recordedChain(0);
@@ -30,6 +31,39 @@ Deno.test("evidence of a conflict is one file, which a second finding leaves as 
     const names = [...Deno.readDirSync(`${dir}/evidence`)].map((entry) => entry.name);
     assert.deepEqual(names, [evidenceName(first)]);
     assert.equal(await Deno.readTextFile(`${dir}/evidence/${names[0]}`), evidenceText(first));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("kept evidence is read again; what is damaged is passed over, and each conflict counts once", async () => {
+  const dir = await Deno.makeTempDir();
+  try {
+    const meter = new CountingMeter();
+    const files = new EvidenceFiles(dir, nullLogger, meter);
+    assert.deepEqual(await new EvidenceFiles(`${dir}/none`, nullLogger).kept(), []);
+    const record = evidence(1_000);
+    await files.save(record);
+    await files.save(evidence(2_000));
+    const text = evidenceText(record);
+    const damaged = {
+      "conflict-cut.json": text.slice(0, 200),
+      "conflict-empty.json": "",
+      "conflict-other.json": JSON.stringify({ kind: "something else" }),
+      "conflict-hash.json": text.replace(/"hash": "0x../, '"hash": "0x'),
+      "conflict-number.json": text.replace('"number": 40', '"number": -1'),
+      "conflict-null.json": "null",
+      "readme.txt": "not a record",
+    };
+    for (const [name, content] of Object.entries(damaged)) {
+      await Deno.writeTextFile(`${dir}/${name}`, content);
+    }
+    const { network, shardId, number, ours, theirs } = record;
+    assert.deepEqual(await files.kept(), [{
+      path: files.pathOf(record),
+      summary: { network, shardId, number, ours: ours.hash, theirs: theirs.hash },
+    }]);
+    assert.equal(meter.count("hmy_sync_conflicting_certificates", { ShardID: "0" }), 1);
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -375,6 +375,10 @@ export class LightClient {
     this.#events.emit({ type: "synced", head });
   }
 
+  /** Why it cannot go on; undefined while it can. */
+  get failed(): HsyncError | undefined {
+    return this.#failed;
+  }
   #state(): LightState {
     const { epochs, peers } = this.#o;
     if (this.#failed !== undefined) return "failed";

@@ -104,8 +104,8 @@ export function buildStatus(parts: StatusParts, process: ProcessFigures): Status
     ? undefined
     : Math.max(0, parts.target.height - parts.head.height);
   const ageSeconds = Math.max(0, Math.round((parts.now - parts.head.time) / 1000));
-  const inSync = behind !== undefined && behind <= IN_SYNC_TOLERANCE &&
-    (!parts.publicNetwork || ageSeconds <= IN_SYNC_MAX_AGE_SECONDS);
+  const inSync = parts.inSync ?? (behind !== undefined && behind <= IN_SYNC_TOLERANCE &&
+    (!parts.publicNetwork || ageSeconds <= IN_SYNC_MAX_AGE_SECONDS));
   const { eta, reason } = etaOf(parts, behind);
   return {
     schema: 1,

@@ -287,6 +287,8 @@ export interface StatusParts {
   readonly listen: readonly string[];
   /** Public networks make a block every 2 s, so an old head there means "not in sync" whatever peers say. */
   readonly publicNetwork: boolean;
+  /** The verdict of a node that goes by more than heights; undefined: heights and the age of the head decide. */
+  readonly inSync?: boolean;
   readonly phase: "starting" | "waitingForStreams" | "running" | "paused" | "stopping";
   readonly stalled: boolean;
   readonly client: boolean;

@@ -9,6 +9,7 @@ import type { Clock, Logger, Random } from "../base/mod.ts";
 import {
   buildStatus,
   type HttpServer,
+  IN_SYNC_MAX_AGE_SECONDS,
   readProcess,
   type RecentErrors,
   reportStatus,
@@ -24,7 +25,7 @@ import { paramsOf } from "./chain.ts";
 import { conflictOf } from "./conflicts.ts";
 import { openListeners } from "./http.ts";
 import { followedEpochs, genesisReader, hostOptions, ownProtocol } from "./network_parts.ts";
-import { statusParts } from "./status.ts";
+import { isPublic, statusParts } from "./status.ts";
 
 export interface LightNodeOptions {
   readonly loaded: LoadedConfig;
@@ -114,6 +115,7 @@ export class LightNode {
       clock,
       logger: logger.child("sync"),
       ...(trust.checkpoints.beacon === undefined ? {} : { checkpoint: trust.checkpoints.beacon }),
+      ...(isPublic(config.network) ? { maxHeadAgeSeconds: IN_SYNC_MAX_AGE_SECONDS } : {}),
     });
     this.#undo.push(this.#light.on((event) => {
       if (event.type === "failed") trust.keepEvidence(event.error);
@@ -199,6 +201,7 @@ export class LightNode {
     const doc = buildStatus({
       ...parts,
       client: true,
+      inSync: light.state === "synced",
       phase: this.#stopped !== undefined
         ? "stopping"
         : light.state === "waitingForStreams"

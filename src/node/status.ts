@@ -100,6 +100,11 @@ function assuranceOf(store: ChainStore): { readonly lowest: string; readonly tex
   return { lowest, text: `the chain begins at block ${from}, which the operator vouched for; ${text}` };
 }
 
+/** Whether a network's chain goes on by itself, so that an old head means that something is wrong. */
+export function isPublic(network: string): boolean {
+  return network === "mainnet" || network === "testnet";
+}
+
 /** Everything that `buildStatus` needs. */
 export function statusParts(s: StatusSources): StatusParts {
   const { config } = s.loaded;
@@ -128,7 +133,7 @@ export function statusParts(s: StatusSources): StatusParts {
     network: config.network,
     shard: config.shard,
     listen: s.host.addresses,
-    publicNetwork: config.network === "mainnet" || config.network === "testnet",
+    publicNetwork: isPublic(config.network),
     phase: s.stopping ? "stopping" : s.starting !== undefined ? "starting" : sync?.phase ?? "running",
     stalled: sync?.stalled ?? false,
     client: config.sync.client,

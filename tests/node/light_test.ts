@@ -111,12 +111,13 @@ Deno.test("a light node alone shows its figures and its status from the start", 
   }
 });
 
-Deno.test("on a store that the anchors exclude neither kind of node starts; a light node serves nothing of a store", async () => {
+Deno.test("on a store that the anchors exclude neither kind of node starts; a light node serves nothing of a store, and is in sync only when certified", async () => {
   const dir = await Deno.makeTempDir();
   const config = (more: readonly string[]) =>
     loadConfig({ flags: parseArgv(localFlags(dir, more), FLAGS).flags, env: () => undefined });
   const parts = { clock: new SystemClock(), random: new SystemRandom(), logger: nullLogger };
-  const peer = await startPeer([{ service: "sync", shardId: 0, reader: readerOf(recordedChain(0).blocks) }]);
+  const reader = { ...readerOf(recordedChain(0).blocks, () => 1), blockAt: () => Promise.resolve(undefined) };
+  const peer = await startPeer([{ service: "sync", shardId: 0, reader }]);
   try {
     await writeRecording(`${dir}/blocks.jsonl`, 40);
     assert.equal((await hsync(["db", "import", `${dir}/blocks.jsonl`, ...localFlags(dir)])).code, 0);
@@ -136,6 +137,10 @@ Deno.test("on a store that the anchors exclude neither kind of node starts; a li
       await holds(() => peer.streams().some((stream) => stream.height !== undefined));
       assert.deepEqual(peer.streams().map((stream) => stream.height), [0], "forty blocks are stored");
       assert.deepEqual(peer.speaking(), [], "nobody is told to come");
+      // By heights alone the node would be in sync: the peer claims block 1 and does not show it.
+      await holds(() => node.document().sync.target !== null);
+      const { sync, light } = node.document();
+      assert.deepEqual([sync.behind, sync.inSync, light.synced], [1, false, false]);
     } finally {
       await node.stop();
     }

@@ -225,6 +225,18 @@ Deno.test("a head far above what peers name is not taken for the end of the chai
   assert.deepEqual(rig.seen("synced"), []);
 });
 
+Deno.test("on a network that goes on by itself an old head is not the end of the chain, whatever peers say", async () => {
+  const rig = await LightRig.start({ shardId: 1, at: blockOf(shard1, 255), maxHeadAgeSeconds: 60 });
+  rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
+  rig.shard.add("s1", fullNode(shard1));
+  await rig.until(() => rig.light.status().state === "synced");
+  await rig.clock.advance(61_000);
+  const json = lightStatusJson(rig.light.status());
+  await rig.stop();
+  assert.deepEqual([json.state, json.synced, json.head?.number], ["seeking", false, 255]);
+  assert.match(json.waiting?.what ?? "", /no more than 60 s old/);
+});
+
 Deno.test("on the beacon chain the schedule gives an old committee away at once", async () => {
   const network = signedNetwork({ seed: SEED, epochLength: 6 });
   const builder = ChainBuilder.start(network);

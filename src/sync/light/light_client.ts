@@ -66,6 +66,8 @@ export interface LightClientOptions {
   readonly logger: Logger;
   /** The beacon's checkpoint, for the status. */
   readonly checkpoint?: Checkpoint;
+  /** A head that is older is not the end of the chain, seconds; undefined: its age says nothing. */
+  readonly maxHeadAgeSeconds?: number;
   readonly pollMs?: number;
 }
 
@@ -366,6 +368,7 @@ export class LightClient {
       caughtUp: this.#o.epochs.status().caughtUp,
       target: this.#heights.estimate(),
       now: this.#o.clock.now(),
+      maxAgeSeconds: this.#o.maxHeadAgeSeconds,
     });
   }
   #announce(): void {

@@ -22,10 +22,13 @@ export interface SyncedFacts {
   readonly target: HeightEstimate | undefined;
   /** ms since 1970. */
   readonly now: number;
+  /** A head that is older is not the end of the chain; undefined: its age says nothing. */
+  readonly maxAgeSeconds: number | undefined;
 }
 
 /** Why the head is not known to be the newest; undefined: it is. The text stays the same while the reason does. */
-export function whyNotSynced({ head, outdated, caughtUp, target, now }: SyncedFacts): string | undefined {
+export function whyNotSynced(facts: SyncedFacts): string | undefined {
+  const { head, outdated, caughtUp, target, now, maxAgeSeconds } = facts;
   if (head === undefined) return "a header that can be certified";
   if (outdated !== undefined) return "a header of a committee that still serves";
   if (!caughtUp) return "the newest epoch of the beacon chain";
@@ -36,6 +39,9 @@ export function whyNotSynced({ head, outdated, caughtUp, target, now }: SyncedFa
   // A committee that is about to leave could sign heights that the chain has not reached.
   if (head.number > target.height + MAX_ABOVE) {
     return `peers for the certified head: it is more than ${MAX_ABOVE} blocks above what most peers name`;
+  }
+  if (maxAgeSeconds !== undefined && now / 1000 - Number(head.time) > maxAgeSeconds) {
+    return `a header that is no more than ${maxAgeSeconds} s old`;
   }
   return undefined;
 }

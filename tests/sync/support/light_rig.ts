@@ -25,6 +25,7 @@ export interface LightRigOptions {
   readonly verifier?: BatchVerifier;
   readonly anchors?: AnchorLists;
   readonly checkpoint?: Checkpoint;
+  readonly maxHeadAgeSeconds?: number;
   /** Wall-clock time to begin with: that of this block, so that it is fresh. */
   readonly at?: DeliveredBlock;
 }
@@ -59,7 +60,15 @@ export class LightRig {
     const given = checkpoint === undefined ? {} : { checkpoint };
     const common = { anchors, verifier, clock, logger: nullLogger, ...given };
     const epochs = new EpochFollower({ ...common, chain, peers: beacon });
-    const light = new LightClient({ ...common, params, shardId, peers: shard, epochs, records });
+    const light = new LightClient({
+      ...common,
+      params,
+      shardId,
+      peers: shard,
+      epochs,
+      records,
+      ...(options.maxHeadAgeSeconds === undefined ? {} : { maxHeadAgeSeconds: options.maxHeadAgeSeconds }),
+    });
     const rig = new LightRig(clock, shard, beacon, records, chain, light);
     light.start();
     return rig;

@@ -29,6 +29,8 @@ export interface BaseOptions {
   readonly startedAt: number;
   /** Further topics, beside the shard's own and the epoch chain's, whose figures are shown from the first scrape. */
   readonly topics?: readonly string[];
+  /** The node is to have the chain of its own shard. */
+  readonly ownChain: boolean;
   /** Default: the configured store, opened here and closed by `undo`. One that is passed in stays open. */
   readonly store?: ChainStore | undefined;
   /** Where the ends of the parts go. */
@@ -98,6 +100,7 @@ export async function openBase(options: BaseOptions): Promise<NodeBase> {
   const epochs = await EpochPart.open({
     config,
     params,
+    ownChain: options.ownChain,
     store,
     certificates,
     clock,

@@ -22,6 +22,7 @@ import {
   type BeaconCheckStatus,
   beginAtCheckpoint,
   checkAgainstStore,
+  type Checkpoint,
   type CheckpointAge,
   checkpointAge,
   type CheckpointBlock,
@@ -36,6 +37,7 @@ import {
   type LoadBeaconState,
   newestAnchor,
   requireAnchors,
+  requireOwnCheckpoint,
 } from "../sync/mod.ts";
 import { operatorAnchors } from "./anchor_file.ts";
 import { handOverTo, openEpochChain, ownSpan, requireCheckpoints, unwindBelow } from "./epoch_store.ts";
@@ -48,6 +50,8 @@ export interface EpochPartOptions {
     };
   };
   readonly params: NetworkParams;
+  /** The node is to have the chain of its own shard, and to begin it if need be; default: it takes what is there. */
+  readonly ownChain?: boolean;
   /** The node's own store: the epoch chain lives in its records. */
   readonly store: ChainStore;
   /** Verifies certificates; stays open. */
@@ -104,6 +108,7 @@ export class EpochPart {
     const checkpoints = chooseCheckpoints(given, config.shard, params);
     const added = await operatorAnchors(config.sync.anchorFile);
     const anchors = AnchorBook.of(params.name, added, checkpoints.anchors);
+    if (options.ownChain === true && isUnbegun(store)) requireOwnCheckpoint(checkpoints, config.shard);
     await requireCheckpoints(store, given);
     await requireAnchors(store, anchors);
     const chain = await openEpochChain(store, AnchorBook.of(params.name, added), params, logger);
@@ -243,7 +248,8 @@ export class EpochPart {
       clock,
       logger,
       signal,
-      confirm: async ({ block }) => {
+      confirm: async ({ block, serves }) => {
+        this.#mustReach(checkpoint, serves);
         const verdict = await this.#check?.check(block.header, signal);
         if (verdict?.kind !== "mismatch") return;
         throw invalidCheckpoint(checkpoint, verdict.error.message, "check it against another source");
@@ -252,6 +258,20 @@ export class EpochPart {
     this.#ownBase = found?.block.header.time ?? this.#ownBase;
     if (found !== undefined) this.#warnIfOld();
     return found;
+  }
+
+  /** The committees that a checkpoint hands over must be among those that the epoch chain knows. */
+  #mustReach(checkpoint: Checkpoint, serves: number): void {
+    const { beacon } = this.checkpoints;
+    const { schedule } = this.#o.params;
+    if (checkpoint.shardId === 0 || beacon === undefined) return;
+    const from = this.chain.base()?.epoch ?? schedule.epochOf(beacon.number);
+    if (serves > from) return;
+    throw invalidCheckpoint(
+      checkpoint,
+      `it ends epoch ${serves - 1}, and the epoch chain begins at the end of epoch ${from}`,
+      "the checkpoint of shard 0 must be of the same epoch or an older one",
+    );
   }
 
   /** The beacon chain's committees for the verifier of another shard; none are known before `follow`. */

@@ -95,6 +95,7 @@ export class LightNode {
       clock,
       logger,
       startedAt: this.startedAt,
+      ownChain: false,
       undo: this.#undo,
     });
     this.#base = base;

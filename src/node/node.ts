@@ -147,6 +147,7 @@ export class HsyncNode {
       clock,
       logger,
       startedAt: this.startedAt,
+      ownChain: config.sync.client,
       topics: sourceTopics(config, params),
       store: this.options.store,
       undo: this.#undo,

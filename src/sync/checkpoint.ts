@@ -112,6 +112,21 @@ export function chooseCheckpoints(
   return { own, beacon, anchors: { anchors: given, never: [] } };
 }
 
+/**
+ * Whether a chain of another shard that has yet to begin can do so with what was chosen: its committees are held against the
+ * beacon chain's, which are not known below the beacon's own checkpoint.
+ *
+ * @throws {HsyncError} CHECKPOINT_INVALID, exit 128: there is one for shard 0 alone.
+ */
+export function requireOwnCheckpoint({ own, beacon }: ChosenCheckpoints, shardId: number): void {
+  if (shardId === 0 || own !== undefined || beacon === undefined) return;
+  throw invalidCheckpoint(
+    beacon,
+    `it is of shard 0 alone, and the chain of shard ${shardId} would begin at genesis, with committees that nobody could check`,
+    `add one for shard ${shardId}, of the same epoch or a newer one`,
+  );
+}
+
 /** How old a checkpoint is. */
 export interface CheckpointAge {
   readonly days: number;

@@ -91,6 +91,7 @@ export {
   invalidCheckpoint,
   isUnbegun,
   newestAnchor,
+  requireOwnCheckpoint,
   servesHistory,
 } from "./checkpoint.ts";
 export { type CertifiedHead, certifiedHead, type HeadDocument, headJson } from "./light/certified_head.ts";

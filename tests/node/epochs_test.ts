@@ -29,8 +29,10 @@ function open(
   shard: number,
   checkpoints: Checkpoint[] = [],
   anchorFile?: string,
+  ownChain = false,
 ) {
   return EpochPart.open({
+    ownChain,
     config: { shard, sync: { checkpoints, anchorFile } },
     params,
     store,
@@ -167,4 +169,39 @@ Deno.test("an epoch chain that the anchors exclude is not opened; an unwind mend
   } finally {
     await Deno.remove(anchorFile);
   }
+});
+
+Deno.test("a checkpoint of the beacon chain alone, or a newer one than the shard's, is no place for a shard to begin", async () => {
+  const clock = new ManualClock();
+  const signal = new AbortController().signal;
+  const store = await memoryStore(params, 1, clock);
+  await assert.rejects(open(store, clock, 1, [ofBeacon], undefined, true), (error: HsyncError) => {
+    assert.deepEqual([error.code, error.exitCode], ["CHECKPOINT_INVALID", 128]);
+    assert.match(`${error.message}; ${error.hint}`, /of shard 0 alone.*add one for shard 1/);
+    return true;
+  });
+  // Light mode keeps no chain of the shard.
+  assert.ok(await open(store, clock, 1, [ofBeacon]) instanceof EpochPart);
+
+  const newer = checkpoint(0, beacon[params.schedule.lastBlock(8)] as DeliveredBlock);
+  const part = await open(store, clock, 1, [own, newer], undefined, true);
+  const shards = new EpochWorld(clock);
+  shards.add("shard", fullNode(shard1));
+  await part.follow(new EpochWorld(clock));
+  await assert.rejects(settled(clock, part.beginChain(shards, signal)), {
+    code: "CHECKPOINT_INVALID",
+    exitCode: 128,
+    message: /ends epoch 7, and the epoch chain begins at the end of epoch 8/,
+  });
+  assert.deepEqual([store.head().number, store.lowest()], [0, 0]);
+  const stopping = part.stop();
+  await clock.advance(0);
+  await stopping;
+  await store.close();
+
+  // A chain that has begun goes on.
+  const bench = await VerifierBench.open({ shardId: 1 });
+  assert.equal(await bench.follow(recordedChain(1), { to: 20 }), undefined);
+  assert.ok(await open(bench.store, clock, 1, [ofBeacon], undefined, true) instanceof EpochPart);
+  await bench.close();
 });

@@ -300,8 +300,10 @@ export class ManagerCore {
     }
     if (action.failures > 0) {
       this.#failed(stream, why, action.failures, now, out);
-    } else if (this.discovery.isTrusted(peer) && (action.critical || why.deliberate === true)) {
+    } else if (action.critical && this.discovery.isTrusted(peer)) {
       this.#reprimand(peer, why, out);
+    } else if (why.deliberate === true && this.discovery.isTrusted(peer)) {
+      out.push({ type: "recoverable", offence: why, ended: false });
     } else if (action.critical) {
       this.#banish(stream, why, now, out);
     } else if (action.remove) {

@@ -9,8 +9,9 @@
 import { type Cancel, Emitter, isCritical } from "../base/mod.ts";
 import type { P2PStream, PeerEvent } from "../p2p/mod.ts";
 import { BookKeeper } from "./book_keeper.ts";
-import { KEEP_ALIVE_MS, STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
+import { STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
 import { errorOf, type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
+import { gaugePeers, gaugePlaces } from "./gauges.ts";
 import { ManagerCore } from "./manager_core.ts";
 import type { ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import type { ManagerOptions } from "./manager_parts.ts";
@@ -18,6 +19,7 @@ import type { SyncResponse } from "./message.ts";
 import { METRIC } from "./meters.ts";
 import { PeerBook } from "./peer_book.ts";
 import { Seeker } from "./seeker.ts";
+import { askForLife, needsAsking } from "./sign_of_life.ts";
 import { type StreamEnd, type StreamOwner, SyncStream } from "./sync_stream.ts";
 import type { StreamEvent } from "./types.ts";
 import { type Weight, weightOfResponse } from "./weight.ts";
@@ -240,12 +242,7 @@ export class StreamManager implements StreamOwner {
     } finally {
       this.#working = false;
     }
-    const { meter } = this.#o.serving;
-    meter.gauge(METRIC.numStreams, this.core.streams.activeCount);
-    meter.gauge(METRIC.numReservedStreams, this.core.streams.reservedCount);
-    const trusted = this.core.streams.countOf(this.core.discovery.trusted());
-    meter.gauge(METRIC.trustedStreams, trusted.active);
-    meter.gauge(METRIC.reservedTrustedStreams, trusted.reserved);
+    gaugePlaces(this.#o.serving.meter, this.core);
   }
 
   #effect(effect: ManagerEffect): void {
@@ -392,45 +389,25 @@ export class StreamManager implements StreamOwner {
     }
     for (const stream of [...this.#streams.values()]) {
       stream.check();
-      if (this.#isQuiet(stream)) this.#keepAlive(stream);
+      const working = this.#o.requests.working(stream.instance) !== undefined;
+      const core = this.core.streams.get(stream.instance);
+      if (needsAsking(stream, core, working, this.#now())) this.#task(this.#keepAlive(stream));
     }
     const { meter, limiter } = this.#o.serving;
     limiter.purge();
-    meter.gauge(METRIC.cooldownStreams, this.core.book.cooldowns.activeCount(this.#now()));
-    const heights = this.core.streams.main().flatMap((s) => s.height ?? []).sort((a, b) => a - b);
-    // Without a stream nobody reports a height: the last one said would look like a present one.
-    meter.gauge(METRIC.peerHeightMax, heights[heights.length - 1] ?? NaN);
-    meter.gauge(METRIC.peerHeightMedian, heights[heights.length >> 1] ?? NaN);
+    gaugePeers(meter, this.core, this.#now());
     if (this.#keeper.due()) this.#task(this.#keeper.save());
   }
 
-  /** True when a stream needs a sign of life. One that works for us, or takes our bytes, has its own time-outs. */
-  #isQuiet(stream: SyncStream): boolean {
-    if (stream.isGone || stream.isEnding || stream.probing || stream.writing) return false;
-    // Of a stream that has a place answers are wanted: bytes alone may be empty frames for ever.
-    const core = this.core.streams.get(stream.instance);
-    const placed = core?.state === "active" || core?.state === "reserved";
-    const quietMs = placed ? this.#now() - core.aliveAt : stream.idleMs();
-    if (quietMs < KEEP_ALIVE_MS) return false;
-    return this.#o.requests.working(stream.instance) === undefined;
-  }
-
-  #keepAlive(stream: SyncStream): void {
+  async #keepAlive(stream: SyncStream): Promise<void> {
     const { instance } = stream;
     const asked = this.#now();
-    this.#task(
-      stream.probe().then(
-        () => {
-          this.measured(instance, 0, this.#now() - asked);
-          this.#step({ type: "alive", instance, weight: 0 });
-        },
-        (cause) => {
-          if (stream.isGone) return;
-          const why = offenceOf(cause);
-          const failure = why.fault === "REFUSED" ? "KEEP_ALIVE_TIMEOUT" : "PEER_ERROR";
-          this.report(stream.id, isCritical(why.fault) ? why : offence(failure, why.text), instance);
-        },
-      ),
-    );
+    const why = await askForLife(stream);
+    if (why === undefined) {
+      this.measured(instance, 0, this.#now() - asked);
+      this.#step({ type: "alive", instance, weight: 0 });
+    } else if (!stream.isGone) {
+      this.report(stream.id, why, instance);
+    }
   }
 }

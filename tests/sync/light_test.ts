@@ -1,9 +1,11 @@
 /** Light mode: the certified head of a shard out of the epoch chain, from honest peers and in spite of the others. */
 import assert from "node:assert/strict";
 import { equalBytes, fromHex, HsyncError, to0x } from "../../src/base/mod.ts";
-import { networkParams, parseAddress } from "../../src/chain/mod.ts";
+import { type Header, makeHeader, networkParams, parseAddress } from "../../src/chain/mod.ts";
+import { ConflictingCertificates, isConflict } from "../../src/consensus/mod.ts";
 import type { DeliveredBlock } from "../../src/stream/mod.ts";
 import { decodeHead, encodeHead } from "../../src/sync/light/certified_head.ts";
+import { disputeOf } from "../../src/sync/light/light_rules.ts";
 import { lightStatusJson } from "../../src/sync/light/light_status.ts";
 import { ChainBuilder, forgeNext, type Forgery, type TestNetwork } from "../builder/mod.ts";
 import { delivered, signedNetwork } from "./support/certified.ts";
@@ -442,6 +444,86 @@ Deno.test("two certified neighbours that are not parent and child stop it", asyn
   assert.equal(rig.light.head?.number, top);
   assert.equal(rig.light.status().state, "failed");
   assert.deepEqual(rig.shard.reports, []);
+});
+
+/** A signed beacon chain up to the end of its second epoch, and one that differs in that block and goes on. */
+function twoEnds() {
+  const network = signedNetwork({ seed: SEED, epochLength: 10, electedSlots: 3, shardCount: 1 });
+  const top = network.params.schedule.lastBlock(2);
+  const builder = ChainBuilder.start(network, { absence: 0 });
+  const blocks = [delivered(builder.head)];
+  while (blocks.length < top) blocks.push(delivered(builder.next()));
+  const fork = builder.fork(9);
+  const theirs = [...blocks, delivered(fork.next()), delivered(fork.next())];
+  blocks.push(delivered(builder.next()));
+  return { params: network.params, top, blocks, theirs };
+}
+
+Deno.test("another certified block at the head's own height stops it", async () => {
+  const { params, top, blocks, theirs } = twoEnds();
+  const rig = await LightRig.start({ shardId: 0, params, at: blockOf(theirs, top + 1) });
+  rig.beacon.add("before", fullNode(blocks, () => top - 1));
+  rig.shard.add("ours", fullNode(blocks));
+  await rig.untilHead(top);
+  // The epoch chain hands over by the other one.
+  rig.beacon.remove("before");
+  rig.beacon.add("theirs", fullNode(theirs));
+  await rig.until(() => rig.seen("failed").length > 0);
+  await rig.stop();
+  assert.ok(rig.light.failed instanceof ConflictingCertificates);
+  const { number, ours, theirs: other } = rig.light.failed.evidence;
+  assert.equal(number, top);
+  assert.deepEqual(ours.hash, blockOf(blocks, top).block.hash);
+  assert.deepEqual(other.hash, blockOf(theirs, top).block.hash);
+  assert.deepEqual([...rig.shard.reports, ...rig.beacon.reports], []);
+});
+
+Deno.test("a head of an earlier run is held against its child, too; an anchor settles it", async () => {
+  const { network, beacon: beaconBlocks, shard, blocks } = built(4);
+  const top = shard.head.number;
+  const other = ChainBuilder.start(network, { shardId: 1 });
+  while (other.head.number < top - 1) other.next();
+  const fork = other.fork(9);
+  const theirs = [...blocks.slice(0, top), delivered(fork.next()), delivered(fork.next())];
+  const records = new MemoryRecords();
+  const open = (more = {}) =>
+    LightRig.start({ shardId: 1, params: network.params, at: blockOf(theirs, top + 1), records, ...more });
+  const rig = await open();
+  rig.beacon.add("b", fullNode(beaconBlocks));
+  rig.shard.add("ours", fullNode(blocks));
+  await rig.untilHead(top);
+  await rig.stop();
+  const again = await open();
+  again.beacon.add("b", fullNode(beaconBlocks));
+  again.shard.add("theirs", fullNode(theirs));
+  await again.until(() => again.seen("failed").length > 0);
+  await again.stop();
+  assert.ok(isConflict(again.light.failed));
+  assert.match(again.light.failed.message, new RegExp(`height ${top} are certified`));
+  const { number, hash } = blockOf(theirs, top).block;
+  const settled = await open({ anchors: { anchors: [{ shardId: 1, number, hash }], never: [] } });
+  settled.beacon.add("b", fullNode(beaconBlocks));
+  settled.shard.add("theirs", fullNode(theirs));
+  await settled.untilHead(top + 1);
+  await settled.stop();
+  assert.equal(settled.light.failed, undefined);
+});
+
+Deno.test("two headers contradict each other at one height, or as neighbours that are not parent and child", () => {
+  const { header } = blockOf(shard1, 50).block;
+  const child = blockOf(shard1, 51).block.header;
+  const parent = blockOf(shard1, 49).block.header;
+  const changed = (from: Header) => makeHeader({ ...from, gasUsed: from.gasUsed + 1n });
+  const heightOf = (theirs: Header, known: Header | undefined = header) =>
+    disputeOf(header, known, theirs)?.number;
+  for (const honest of [header, child, parent, blockOf(shard1, 80).block.header]) {
+    assert.equal(heightOf(honest), undefined);
+  }
+  assert.equal(heightOf(changed(header)), 50);
+  assert.equal(heightOf(makeHeader({ ...child, parentHash: changed(header).hash })), 50);
+  assert.equal(heightOf(changed(parent)), 49);
+  assert.deepEqual(disputeOf(header, header, changed(parent))?.ours, parent.hash);
+  assert.equal(disputeOf(header, undefined, changed(parent)), undefined, "our own parent is not known");
 });
 
 Deno.test("a peer on an abandoned branch is not asked for heads", async () => {

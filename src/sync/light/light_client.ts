@@ -31,6 +31,7 @@ import {
   type BatchVerifier,
   ConflictingCertificates,
   type ConflictSide,
+  standingConflict,
 } from "../../consensus/mod.ts";
 import type { PeerSource } from "../../stream/mod.ts";
 import { AnchorProbe } from "../anchor_probe.ts";
@@ -41,6 +42,7 @@ import { Heights } from "../heights.ts";
 import { type CertifiedHead, certifiedHead } from "./certified_head.ts";
 import { HeadJudge } from "./head_judge.ts";
 import { HeadRecord } from "./head_record.ts";
+import { disputeOf } from "./light_rules.ts";
 import type { LightRefusal, LightState, LightStatus } from "./light_status.ts";
 import { whyNotSynced } from "./synced.ts";
 
@@ -317,8 +319,7 @@ export class LightClient {
   /** Makes a certified header the head, unless there is a newer one. @throws {HsyncError} CONFLICTING_CERTIFICATES. */
   async #take(shown: Shown): Promise<boolean> {
     const { header, head } = shown;
-    const known = this.#shown;
-    if (known !== undefined && header.number === known.header.number + 1) this.#mustFit(known, shown);
+    if (this.#head !== undefined) this.#mustFit(this.#head, shown);
     if (header.number <= (this.#head?.number ?? -1)) return false;
     this.#head = head;
     this.#shown = shown;
@@ -327,9 +328,17 @@ export class LightClient {
     this.#events.emit({ type: "head", head });
     return true;
   }
-  /** Neighbours must be parent and child: else one committee has certified two blocks of one height. */
-  #mustFit(known: Shown, shown: Shown): void {
-    if (equalBytes(shown.header.parentHash, known.header.hash)) return;
+  /** One height, one block, and neighbours are parent and child: else a committee has certified two blocks of one height. */
+  #mustFit(head: CertifiedHead, shown: Shown): void {
+    const { params, shardId, clock, anchors } = this.#o;
+    const known = this.#shown?.header.number === head.number ? this.#shown : undefined;
+    const dispute = disputeOf(head, known?.header, shown.header);
+    if (dispute === undefined) return;
+    const { number, ours, theirs } = dispute;
+    if ([ours, theirs].some((hash) => anchors.verdict(shardId, number, hash).kind !== "unknown")) return;
+    const names = { network: params.name, shardId, number };
+    // A head of an earlier run is remembered without its header, which evidence would need.
+    if (known === undefined) throw standingConflict({ ...names, ours, theirs });
     const side = ({ header, head, from }: Shown, hash: Uint8Array): ConflictSide => ({
       hash,
       header,
@@ -337,12 +346,10 @@ export class LightClient {
       streamId: from,
     });
     throw new ConflictingCertificates({
-      network: this.#o.params.name,
-      shardId: this.#o.shardId,
-      number: known.header.number,
-      ours: side(known, known.header.hash),
-      theirs: side(shown, shown.header.parentHash),
-      foundAt: this.#o.clock.now(),
+      ...names,
+      ours: side(known, ours),
+      theirs: side(shown, theirs),
+      foundAt: clock.now(),
     });
   }
 
@@ -350,7 +357,9 @@ export class LightClient {
   async #adoptEpochEnd(): Promise<void> {
     const { epochs, shardId } = this.#o;
     const end = epochs.chain.head();
-    if (shardId !== 0 || end === undefined || end.number <= (this.#head?.number ?? -1)) return;
+    const head = this.#head;
+    if (shardId !== 0 || end === undefined || end.number < (head?.number ?? -1)) return;
+    if (head !== undefined && equalBytes(end.hash, head.hash)) return;
     const stored = await epochs.chain.block(end.epoch);
     if (stored?.commitSig === undefined) return;
     const certificate: CommitSig = splitCommitSig(stored.commitSig);

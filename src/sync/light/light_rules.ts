@@ -5,7 +5,7 @@
  * stay true: a committee that served its time cannot sign itself a new head; what our own clock or our own lag may have
  * caused is not called a lie.
  */
-import { HsyncError, to0x } from "../../base/mod.ts";
+import { equalBytes, HsyncError, to0x } from "../../base/mod.ts";
 import { decodeShardState, type Header, type NetworkParams, type ShardState } from "../../chain/mod.ts";
 import type { AnchorBook } from "../../consensus/mod.ts";
 import { parentlessBreach } from "../epoch/epoch_rules.ts";
@@ -71,4 +71,33 @@ export function judgeLightHeader(header: Header, context: LightContext): LightVe
     return refused(header, "LIGHT_OLD_COMMITTEE", why, "NONE");
   }
   return header.epoch > beaconEpoch ? { kind: "ahead" } : { kind: "judge" };
+}
+
+/** Two hashes for one height. */
+export interface HeightDispute {
+  readonly number: number;
+  /** 32 bytes each. */
+  readonly ours: Uint8Array;
+  readonly theirs: Uint8Array;
+}
+
+/**
+ * The height at which two certified headers contradict each other; undefined: they do not, or are too far apart to tell.
+ * @param known header of `head`, where it is at hand.
+ */
+export function disputeOf(
+  head: { readonly number: number; readonly hash: Uint8Array },
+  known: Header | undefined,
+  header: Header,
+): HeightDispute | undefined {
+  const { number } = head;
+  const [ours, theirs] = header.number === number
+    ? [head.hash, header.hash]
+    : header.number === number + 1
+    ? [head.hash, header.parentHash]
+    : header.number === number - 1 && known !== undefined
+    ? [known.parentHash, header.hash]
+    : [undefined, undefined];
+  if (ours === undefined || equalBytes(ours, theirs)) return undefined;
+  return { number: Math.min(number, header.number), ours, theirs };
 }

@@ -204,7 +204,7 @@ export interface CheckpointStatus {
   readonly chainFrom: number | null;
   /** The block of shard 0 that the epoch chain begins with; null: genesis, so far, or none is kept. */
   readonly epochChainFrom: number | null;
-  /** Age of the newest that something here begins at. */
+  /** Age of the newest whose block is stored. */
   readonly ageDays: number | null;
   /** Old enough to look for a newer one. */
   readonly old: boolean | null;

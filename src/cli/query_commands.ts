@@ -73,10 +73,18 @@ function trustLines({ epochChain: epochs, checkpoint, anchor }: Partial<StatusDo
     );
   }
   if (checkpoint !== null && checkpoint !== undefined) {
-    const { given, chainFrom, ageDays } = checkpoint;
-    const begun = chainFrom === null ? "" : `, the chain begins at block ${chainFrom}`;
-    const age = ageDays === null ? "" : `, ${ageDays} days old`;
-    lines.push(`  begun  ${given.length === 0 ? "at a checkpoint" : given.join(" ")}${begun}${age}`);
+    const { given, chainFrom, epochChainFrom, ageDays } = checkpoint;
+    const begun = [
+      ...(chainFrom === null ? [] : [`the chain begins at block ${chainFrom}`]),
+      ...(epochChainFrom === null ? [] : [`the epochs at block ${epochChainFrom} of shard 0`]),
+    ];
+    const age = ageDays === null ? [] : [`${ageDays} days old`];
+    const named = given.length === 0 ? "at a checkpoint" : given.join(" ");
+    lines.push(
+      begun.length > 0
+        ? `  begun  ${[named, ...begun, ...age].join(", ")}`
+        : `  held   ${[`against ${named}`, ...age].join(", ")}`,
+    );
   }
   if (anchor !== null && anchor !== undefined) {
     lines.push(

@@ -79,6 +79,9 @@ export class EpochPart {
   #check: BeaconCheck | undefined;
   /** Seconds since 1970 in the block that the node's own chain begins with, if that is a checkpoint. */
   #ownBase: bigint | undefined;
+  /** Seconds since 1970 in the given checkpoints' blocks, by their text, where those are stored. */
+  readonly #given = new Map<string, bigint>();
+  #looking = false;
   #saving: Promise<void> = Promise.resolve();
   #warned = false;
   /** Somebody follows the epoch chain: what it begins at counts. */
@@ -121,6 +124,7 @@ export class EpochPart {
     const part = new EpochPart(options, chain, checkpoints, anchors);
     const base = store.lowest() === 0 ? undefined : await store.headerAt(store.lowest());
     part.#ownBase = base === undefined ? undefined : decodeHeader(base).time;
+    await part.#readGiven();
     part.#warnIfOld();
     return part;
   }
@@ -133,10 +137,36 @@ export class EpochPart {
     return this.#failure.promise;
   }
 
-  /** Age of the newest checkpoint that something here begins at; undefined: all of it goes back to genesis. */
+  /** Reads the times of the given checkpoints whose blocks are stored by now. */
+  async #readGiven(): Promise<void> {
+    const { store, params } = this.#o;
+    const { own, beacon } = this.checkpoints;
+    if (own !== undefined) {
+      const bytes = await store.headerAt(own.number);
+      if (bytes !== undefined) this.#given.set(checkpointText(own), decodeHeader(bytes).time);
+    }
+    if (beacon !== undefined) {
+      const header = await this.chain.header(params.schedule.epochOf(beacon.number));
+      if (header !== undefined) this.#given.set(checkpointText(beacon), header.time);
+    }
+  }
+  /** The same beside what goes on, for what has come since. */
+  #lookAtGiven(): void {
+    const { own, beacon } = this.checkpoints;
+    const missing = [own, beacon].some((c) => c !== undefined && !this.#given.has(checkpointText(c)));
+    if (!missing || this.#looking) return;
+    this.#looking = true;
+    this.#saving = this.#saving.then(() => this.#readGiven()).catch((error: unknown) =>
+      this.#o.logger.debug("the age of a checkpoint could not be read", { error })
+    ).finally(() => {
+      this.#looking = false;
+    });
+  }
+
+  /** Age of the newest checkpoint that something here begins at or is held against; undefined: no block of one is stored. */
   checkpointAge(): CheckpointAge | undefined {
     const ofEpochs = this.#followed && this.chain.origin === "checkpoint" ? this.chain.baseTime : undefined;
-    const times = [this.#ownBase, ofEpochs].filter((time) => time !== undefined);
+    const times = [this.#ownBase, ofEpochs, ...this.#given.values()].filter((time) => time !== undefined);
     const [first, ...others] = times;
     if (first === undefined) return undefined;
     const newest = others.reduce((a, b) => a > b ? a : b, first);
@@ -186,7 +216,10 @@ export class EpochPart {
       ...(beacon === undefined ? {} : { checkpoint: beacon }),
     });
     follower.on((event) => {
-      if (event.type === "advanced") this.#warnIfOld();
+      if (event.type === "advanced") {
+        this.#lookAtGiven();
+        this.#warnIfOld();
+      }
       if (event.type !== "failed") return;
       this.keepEvidence(event.error);
       this.#failure.resolve(event.error);
@@ -256,6 +289,7 @@ export class EpochPart {
       },
     });
     this.#ownBase = found?.block.header.time ?? this.#ownBase;
+    await this.#readGiven();
     if (found !== undefined) this.#warnIfOld();
     return found;
   }

@@ -19,7 +19,13 @@ import type { Header, NetworkParams } from "../chain/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
 import { createHost, type LibP2PHost } from "../p2p/mod.ts";
 import { leaveNetwork, SyncProtocol, type SyncProtocolOptions } from "../stream/mod.ts";
-import { DiagnosisLog, LightClient, type LightStatusDocument, lightStatusJson } from "../sync/mod.ts";
+import {
+  DiagnosisLog,
+  LightClient,
+  type LightStatusDocument,
+  lightStatusJson,
+  type LightTrust,
+} from "../sync/mod.ts";
 import { endAll, type NodeBase, openBase, type Undo } from "./base.ts";
 import { paramsOf } from "./chain.ts";
 import { conflictOf } from "./conflicts.ts";
@@ -168,7 +174,11 @@ export class LightNode {
 
   /** What light mode knows now. */
   status(): LightStatusDocument {
-    return lightStatusJson(this.#light.status(), this.#base.epochs.anchorStatus());
+    return lightStatusJson(this.#light.status(), this.#trust());
+  }
+  #trust(): LightTrust {
+    const { epochs } = this.#base;
+    return { anchor: epochs.anchorStatus(), age: epochs.checkpointAge() };
   }
 
   /** The `/status` document, with what light mode knows as `light`; peers are not named there. */
@@ -217,7 +227,7 @@ export class LightNode {
         text: "light mode: the head and the end of every epoch are certified; no block is stored",
       },
     }, readProcess());
-    const json = lightStatusJson(light, this.#base.epochs.anchorStatus());
+    const json = lightStatusJson(light, this.#trust());
     const unnamed = <R extends { readonly from: string }>(refusal: R | null) =>
       refusal === null ? null : { ...refusal, from: "" };
     return {

@@ -25,11 +25,16 @@ export function lightLines(status: LightStatusDocument): string[] {
     }), from ${epochs.origin}`,
   ];
   if (checkpoint !== null) {
-    lines.push(
-      `begun at checkpoint ${checkpoint.given ?? ""}, ${checkpoint.ageDays ?? "?"} days old${
-        checkpoint.old === true ? ": look for a newer one" : ""
-      }`,
-    );
+    const { given, ageDays } = checkpoint;
+    const base = checkpoint.begun && epochs.base !== null
+      ? `0:${epochs.base.number}:${epochs.base.hash}`
+      : null;
+    const parts = [
+      ...(base === null ? [] : [`begun at checkpoint ${base}`]),
+      ...(given === null || given === base ? [] : [`held against checkpoint ${given}`]),
+      ...(ageDays === null ? [] : [`${ageDays} days old`]),
+    ];
+    lines.push(`${parts.join(", ")}${checkpoint.old === true ? ": look for a newer one" : ""}`);
   }
   if (head === null) {
     lines.unshift(`shard ${status.shard}: no certified head yet (${status.waiting?.what ?? status.state})`);
@@ -114,12 +119,17 @@ function watch(
   end: (outcome: Outcome) => void,
 ): Array<() => void> {
   const { run } = loaded.config;
-  const { checkpoint } = node.light.status();
+  const { checkpoint, epochs } = node.light.status();
+  const beginning = epochs.base === undefined
+    ? checkpoint === undefined ? "genesis" : `checkpoint ${checkpointText(checkpoint)}`
+    : epochs.origin === "genesis"
+    ? "genesis"
+    : `the checkpoint at block ${epochs.base.number} of shard 0`;
   if (!options.json && !run.quiet) {
     io.out(
-      `light mode: shard ${loaded.config.shard} of ${node.params.name}, from ${
-        checkpoint === undefined ? "genesis" : `checkpoint ${checkpointText(checkpoint)}`
-      }${node.statusUrl === undefined ? "" : `, status at ${node.statusUrl}/status`}`,
+      `light mode: shard ${loaded.config.shard} of ${node.params.name}, from ${beginning}${
+        node.statusUrl === undefined ? "" : `, status at ${node.statusUrl}/status`
+      }`,
     );
   }
   const show = () => io.progress(progressOf(node.document(), 0, node.bytesPerSecond()));

@@ -102,4 +102,5 @@ export {
   type LightStatus,
   type LightStatusDocument,
   lightStatusJson,
+  type LightTrust,
 } from "./light/light_status.ts";

@@ -76,11 +76,29 @@ Deno.test("the screen tells of the beacon chain's epochs and of the checkpoint",
       text,
       /epochs 9 of the beacon chain, last end 132, 1m0s old, from genesis; committees: 7 compared, 2 on/,
     );
-    assert.match(text, /begun {2}1:133:0x(ab){32}, the chain begins at block 133, 3 days old/);
+    assert.match(
+      text,
+      /begun {2}1:133:0x(ab){32}, the chain begins at block 133, the epochs at block 100 of shard 0, 3 days old/,
+    );
     assert.match(
       text,
       /known {2}beforehand 1:7:0x(cd){32}, announced 2026-08-13, 102 days ago: look for a newer/,
     );
+  });
+});
+
+Deno.test("a chain that goes back to genesis was not begun at the checkpoint that it is held against", async () => {
+  const checkpoint = {
+    given: [`0:133:0x${"ab".repeat(32)}`],
+    chainFrom: null,
+    epochChainFrom: null,
+    ageDays: 3,
+    old: false,
+  };
+  await against({ ...IN_SYNC, checkpoint }, async (url) => {
+    const text = (await run(["status", "--url", url])).out.join("\n");
+    assert.match(text, /held {3}against 0:133:0x(ab){32}, 3 days old/);
+    assert.doesNotMatch(text, /begun/);
   });
 });
 

@@ -65,16 +65,24 @@ Deno.test("the heads of both shards, from genesis and from a checkpoint, and acr
     assert.equal(status.epochChain.epoch, 17);
     assert.equal(status.synced, true);
 
-    const again = await light(localFlags(`${dir}/l1`, ["--run.shard", "1", ...once]), false);
+    const last = status.epochChain.head;
+    assert.ok(last !== null);
+    const checkpoint = ["--sync.checkpoint", `0:${last.number}:${last.hash}`];
+    const again = await light(localFlags(`${dir}/l1`, ["--run.shard", "1", ...checkpoint, ...once]), false);
     assert.equal(again.code, 0);
     assert.match(
       again.out.join("\n"),
       /shard 1 head 255 0x[0-9a-f]{64}\n.*\nsigned {2}by \d+ of \d+ seats, voting power 0?1?\.\d+/,
     );
 
-    const last = status.epochChain.head;
-    assert.ok(last !== null);
-    const checkpoint = ["--sync.checkpoint", `0:${last.number}:${last.hash}`];
+    // The stored epochs go back to genesis: nothing was begun at the checkpoint.
+    assert.match(
+      again.out.join("\n"),
+      new RegExp(`^held against checkpoint 0:${last.number}:${last.hash}, \\d+ days old`, "m"),
+    );
+    assert.match(again.out.join("\n"), /light mode: shard 1 of localnet, from genesis/);
+    assert.doesNotMatch(again.out.join("\n"), /begun at/);
+
     const zero = await light(localFlags(`${dir}/l0`, [...checkpoint, ...once]), true);
     const beaconHead = JSON.parse(zero.out[0] ?? "") as LightStatusDocument;
     assert.equal(beaconHead.head?.number, 270);

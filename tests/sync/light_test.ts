@@ -416,7 +416,12 @@ Deno.test("from a checkpoint: nothing below is fetched, and its age is told", as
   await rig.untilHead(255);
   const json = lightStatusJson(rig.light.status());
   await rig.stop();
-  assert.deepEqual(json.checkpoint, { given: `0:${number}:${to0x(block.hash)}`, ageDays: 0, old: false });
+  assert.deepEqual(json.checkpoint, {
+    given: `0:${number}:${to0x(block.hash)}`,
+    begun: true,
+    ageDays: 0,
+    old: false,
+  });
   assert.equal(json.epochChain.origin, "checkpoint");
   assert.equal(rig.chain.base()?.epoch, 12);
   const late = lightStatusJson({ ...rig.light.status(), now: rig.clock.now() + 91 * 86_400_000 });

@@ -4,7 +4,13 @@
  * Why it exists: `/status`, the JSON output and the end of a run show the same document. What must stay true: what is
  * unknown is null; nothing is called certified that is not.
  */
-import { type AnchorDocument, type Checkpoint, checkpointAge, checkpointText } from "../checkpoint.ts";
+import {
+  type AnchorDocument,
+  type Checkpoint,
+  type CheckpointAge,
+  checkpointAge,
+  checkpointText,
+} from "../checkpoint.ts";
 import { type EpochChainDocument, epochChainJson, type EpochStatus } from "../epoch/epoch_status.ts";
 import { type CertifiedHead, type HeadDocument, headJson } from "./certified_head.ts";
 
@@ -35,7 +41,7 @@ export interface LightStatus {
   readonly target: { readonly height: number; readonly asOf: number } | undefined;
   readonly streams: number;
   readonly epochs: EpochStatus;
-  /** The checkpoint that was begun at. */
+  /** The beacon chain's checkpoint that was given: begun at, or held against what is stored. */
   readonly checkpoint: Checkpoint | undefined;
   readonly refused: LightRefusal | undefined;
   /** What it waits for, and since when (ms since 1970). */
@@ -71,7 +77,13 @@ export interface LightStatusDocument {
   readonly streams: number;
   readonly epochChain: EpochChainDocument;
   readonly checkpoint:
-    | { readonly given: string | null; readonly ageDays: number | null; readonly old: boolean | null }
+    | {
+      readonly given: string | null;
+      /** The epoch chain begins at a checkpoint: this one, or that of an earlier run. */
+      readonly begun: boolean;
+      readonly ageDays: number | null;
+      readonly old: boolean | null;
+    }
     | null;
   /** The newest block known beforehand; null when none has a date. */
   readonly anchor: AnchorDocument | null;
@@ -87,12 +99,24 @@ function refusalJson(refusal: LightRefusal | undefined): RefusalDocument | null 
   return refusal === undefined ? null : { ...refusal, at: new Date(refusal.at).toISOString() };
 }
 
-/** The status as plain JSON. @param anchor the newest block known beforehand. */
-export function lightStatusJson(status: LightStatus, anchor?: AnchorDocument): LightStatusDocument {
+/** What light mode was told beforehand. */
+export interface LightTrust {
+  /** The newest block known beforehand. */
+  readonly anchor?: AnchorDocument | undefined;
+  /** Of the newest checkpoint, where its block is stored; default: of the one that the epoch chain begins at. */
+  readonly age?: CheckpointAge | undefined;
+}
+
+/** The status as plain JSON. */
+export function lightStatusJson(
+  status: LightStatus,
+  { anchor, age: known }: LightTrust = {},
+): LightStatusDocument {
   const { epochs, head, target, checkpoint, now } = status;
-  const age = epochs.origin === "checkpoint" && epochs.baseTime !== undefined
-    ? checkpointAge(BigInt(Math.floor(epochs.baseTime / 1000)), now)
-    : undefined;
+  const age = known ??
+    (epochs.origin === "checkpoint" && epochs.baseTime !== undefined
+      ? checkpointAge(BigInt(Math.floor(epochs.baseTime / 1000)), now)
+      : undefined);
   return {
     schema: 1,
     time: new Date(now).toISOString(),
@@ -108,6 +132,7 @@ export function lightStatusJson(status: LightStatus, anchor?: AnchorDocument): L
     epochChain: epochChainJson(epochs, now),
     checkpoint: checkpoint === undefined && age === undefined ? null : {
       given: checkpoint === undefined ? null : checkpointText(checkpoint),
+      begun: epochs.origin === "checkpoint",
       ageDays: age?.days ?? null,
       old: age?.old ?? null,
     },

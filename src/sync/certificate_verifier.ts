@@ -101,7 +101,7 @@ export class CertifyingVerifier implements BatchVerifier {
     const { store, params, certificates, policy, logger } = options;
     this.committees = new CommitteeBook(params, store.meta.shardId, (epoch) => store.shardStateAt(epoch));
     this.#certifier = new RunCertifier({ committees: this.committees, verifier: certificates, policy });
-    this.#receipts = new ReceiptWatch({ store, logger });
+    this.#receipts = new ReceiptWatch({ store, params, logger });
     this.#oddities = new OddityLog(logger);
   }
   /** Certificates verified so far. */
@@ -273,7 +273,7 @@ export class CertifyingVerifier implements BatchVerifier {
     return refuse(
       block,
       "bad_body",
-      new HsyncError("RECEIPTS_TWICE", text, { fault: "DATA" }),
+      new HsyncError("RECEIPTS_REFUSED", text, { fault: "DATA" }),
       "anotherSender",
     );
   }

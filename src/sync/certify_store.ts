@@ -55,7 +55,7 @@ export async function certifyOnOpen(
   }
   const { certified } = await store.info();
   const walk = await StoreWalk.begin(store, params, verifier, options, { from: certified + 1 });
-  const receipts = new ReceiptWatch({ store, logger: nullLogger });
+  const receipts = new ReceiptWatch({ store, params, logger: nullLogger });
   let asked = await receipts.run(walk.done, []);
   const check = async (number: number, parent: Header) => {
     const stored = await store.blockAt(number);
@@ -65,7 +65,7 @@ export async function certifyOnOpen(
     checkHeader(parent, block.header, params);
     const problem = await asked.problem(block);
     if (problem !== undefined) {
-      throw storedFault(number, "RECEIPTS_TWICE", `block ${number} is refused: ${problem}`);
+      throw storedFault(number, "RECEIPTS_REFUSED", `block ${number} is refused: ${problem}`);
     }
     return block;
   };

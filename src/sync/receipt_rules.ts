@@ -6,7 +6,7 @@
  * for what is wrong whatever else is true: the pair stands twice in the body itself, or the body that took it in before is proven.
  */
 import { HsyncError } from "../base/mod.ts";
-import { type Block, type Header } from "../chain/mod.ts";
+import type { Block, Header, NetworkParams } from "../chain/mod.ts";
 import {
   CrossLinkCertificates,
   firstOf,
@@ -28,6 +28,7 @@ export interface ReceiptRunOptions {
   readonly spent: SpentReceipts;
   /** Of certified beacon headers; undefined on other shards, whose headers carry none. */
   readonly links: SourceCertificates | undefined;
+  readonly params: Pick<NetworkParams, "shardCountAt">;
   /** Of the stored chain below the run. */
   readonly height: number;
   /** Headers of the run; they need not be certified: a link proves nothing but by a root that matches. */
@@ -50,9 +51,9 @@ export class ReceiptRun {
   /** Why a block's body is wrong; undefined: nothing says so. @throws {HsyncError} what reading the store throws. */
   async problem(block: Block): Promise<string | undefined> {
     const { spent, height } = this.options;
+    const broken = brokenSources(block, this.options.params);
+    if (broken !== undefined) return broken;
     const sources = receiptSources(block);
-    const twice = repeatedSource(sources);
-    if (twice !== undefined) return `it takes in ${receiptsOf(twice)} twice`;
     for (const source of sources) {
       const name = sourceName(source);
       const before = this.#taken.get(name) ?? await spent.takenBy(source, height, this.#takers);
@@ -80,6 +81,28 @@ export class ReceiptRun {
   #sources(links: SourceCertificates): SourceCertificates {
     return this.#links ??= firstOf(links, linksOf(this.options.headers));
   }
+}
+
+/**
+ * What is wrong with the sources of a body, whatever else is stored: a pair twice, or a shard that the network has not got.
+ *
+ * @throws {HsyncError} fault DATA: a proof does not decode.
+ */
+export function brokenSources(
+  block: Block,
+  params: Pick<NetworkParams, "shardCountAt">,
+): string | undefined {
+  if (block.incomingReceiptItems().length === 0) return undefined;
+  for (const { header: { shardId, number, epoch } } of block.incomingReceipts()) {
+    const count = params.shardCountAt(epoch);
+    if (shardId >= count) {
+      return `it takes in ${
+        receiptsOf({ shardId, number })
+      }, and in epoch ${epoch} there are ${count} shards`;
+    }
+  }
+  const twice = repeatedSource(receiptSources(block));
+  return twice === undefined ? undefined : `it takes in ${receiptsOf(twice)} twice`;
 }
 
 /** "the receipts of shard 1 block 7" */

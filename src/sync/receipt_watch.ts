@@ -6,7 +6,7 @@
  * matched; what waits is bounded, and found again after a restart.
  */
 import { HsyncError, type Logger, LruMap } from "../base/mod.ts";
-import { type Block, decodeBlock, decodeHeader, type Header } from "../chain/mod.ts";
+import { type Block, decodeBlock, decodeHeader, type Header, type NetworkParams } from "../chain/mod.ts";
 import { CrossLinkCertificates, proveIncomingReceipts } from "../consensus/mod.ts";
 import type { BodyMark, ChainStore } from "../store/mod.ts";
 import { ReceiptRun, receiptsOf } from "./receipt_rules.ts";
@@ -26,6 +26,7 @@ export interface ReceiptWatchOptions {
     ChainStore,
     "record" | "putRecord" | "recordAt" | "blockAt" | "headers" | "meta" | "unprovenBodies"
   >;
+  readonly params: Pick<NetworkParams, "shardCountAt">;
   readonly logger: Logger;
 }
 
@@ -63,8 +64,8 @@ export class ReceiptWatch {
    */
   async run(height: number, headers: readonly Header[]): Promise<ReceiptRun> {
     await this.#prime(height);
-    const { store } = this.options;
-    return new ReceiptRun({ store, spent: this.#spent, links: this.#links, height, headers });
+    const { store, params } = this.options;
+    return new ReceiptRun({ store, params, spent: this.#spent, links: this.#links, height, headers });
   }
 
   /**

@@ -15,8 +15,8 @@ import {
   receiptsRoot,
 } from "../chain/mod.ts";
 import { type BatchVerifier, checkHeader } from "../consensus/mod.ts";
-import { receiptsOf } from "./receipt_rules.ts";
-import { type ReceiptDispute, receiptSources, repeatedSource, sourceName } from "./spent_receipts.ts";
+import { brokenSources, receiptsOf } from "./receipt_rules.ts";
+import { type ReceiptDispute, receiptSources, sourceName } from "./spent_receipts.ts";
 import {
   type ReadableStore,
   storedFault,
@@ -74,7 +74,7 @@ export async function verifyStore(
   options: VerifyStoreOptions = {},
 ): Promise<StoreReport> {
   const walk = await StoreWalk.begin(store, params, verifier, options, options);
-  const taken = new TakenSources(store);
+  const taken = new TakenSources(store, params);
   const check = (number: number, parent: Header) => checkStored(number, parent, walk, taken);
   while (await walk.next(check) !== undefined);
   const { from, to, done, certificates, failure } = walk;
@@ -88,20 +88,22 @@ class TakenSources {
   readonly #named: StoredDispute[] = [];
   #count = 0;
 
-  constructor(private readonly store: Pick<ReadableStore, "recordAt">) {}
+  constructor(
+    private readonly store: Pick<ReadableStore, "recordAt">,
+    private readonly params: NetworkParams,
+  ) {}
 
   disputes(): StoredDisputes {
     return { count: this.#count, named: this.#named };
   }
-  /** @throws {HsyncError} RECEIPTS_TWICE: the block takes in what it, or a block with a proven body, has taken in. */
+  /** @throws {HsyncError} RECEIPTS_REFUSED: the block takes in what it, or a block with a proven body, has taken in. */
   async add(block: Block): Promise<void> {
     const { number } = block;
-    const sources = receiptSources(block);
-    const twice = repeatedSource(sources);
-    if (twice !== undefined) {
-      throw storedFault(number, "RECEIPTS_TWICE", `block ${number} takes in ${receiptsOf(twice)} twice`);
+    const broken = brokenSources(block, this.params);
+    if (broken !== undefined) {
+      throw storedFault(number, "RECEIPTS_REFUSED", `block ${number} is refused: ${broken}`);
     }
-    for (const source of sources) {
+    for (const source of receiptSources(block)) {
       const name = sourceName(source);
       const first = this.#takers.get(name);
       const proven = first === undefined ? undefined : await this.#provenOf(first, number);
@@ -109,7 +111,7 @@ class TakenSources {
         const text = `block ${number} takes in ${
           receiptsOf(source)
         }, which block ${first} has taken in already`;
-        throw storedFault(number, "RECEIPTS_TWICE", text);
+        throw storedFault(number, "RECEIPTS_REFUSED", text);
       }
       if (first !== undefined && ++this.#count <= MAX_DISPUTES) {
         this.#named.push({ source, first, second: number, proven });

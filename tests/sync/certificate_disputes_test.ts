@@ -153,6 +153,28 @@ Deno.test("a pair twice within one body is the sender's fault, whatever else is 
   }
 });
 
+Deno.test("receipts of a shard that the network has not got are their sender's fault", async () => {
+  const [item] = at(CHAIN, FIRST).block.incomingReceiptItems();
+  assert.ok(item !== undefined);
+  const proof = decodeCXReceiptsProof(item);
+  const bench = await VerifierBench.open();
+  try {
+    await bench.follow(CHAIN, { to: FIRST - 1 });
+    for (const shardId of [2, 1_000, 0xffff_ffff]) {
+      const header = makeHeader({ ...proof.header, shardId });
+      const merkleProof = { ...proof.merkleProof, shardId, blockHash: header.hash };
+      const forged = withProofs(at(CHAIN, FIRST), [encodeCXReceiptsProof({ ...proof, header, merkleProof })]);
+      checkBody(forged.block, { shardId: 0 });
+      const verdict = await bench.verify(sent([forged], () => "liar"), tip(CHAIN));
+      assert.equal(verdict.refusal?.remedy, "anotherSender");
+      assert.match(verdict.refusal?.text ?? "", /there are 2 shards/);
+      assert.deepEqual(verdict.refusal?.culprits.map((c) => c.streamId), ["liar"]);
+    }
+  } finally {
+    await bench.close();
+  }
+});
+
 Deno.test("a body that is not proven writes a bounded number of records, however far apart its sources are", async () => {
   const [item] = at(CHAIN, FIRST).block.incomingReceiptItems();
   assert.ok(item !== undefined);
@@ -234,7 +256,7 @@ Deno.test("checking a store stops at a body that repeats a proven one", async ()
     await store.append(rows(SECOND, SECOND, "proven"));
     await store.append(rows(SECOND + 1, Math.min(tip(CHAIN), SECOND + 100)));
     const { failure } = await verifyStore(store, LOCALNET, curves);
-    assert.deepEqual([failure?.number, failure?.error.code], [THIRD, "RECEIPTS_TWICE"]);
+    assert.deepEqual([failure?.number, failure?.error.code], [THIRD, "RECEIPTS_REFUSED"]);
   } finally {
     await store.close();
   }

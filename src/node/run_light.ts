@@ -13,6 +13,8 @@ import { checkpointText, type LightStatusDocument } from "../sync/mod.ts";
 import { LightNode } from "./light.ts";
 
 const PROGRESS_MS = 1_000;
+/** Signers that are named to people. */
+const MAX_NAMED = 4;
 /** A clean stop takes at most this long. */
 const STOP_LIMIT_MS = 10_000;
 
@@ -46,12 +48,23 @@ export function lightLines(status: LightStatusDocument): string[] {
       `signed  by ${c.signers} of ${c.slots} seats, voting power ${c.votingPower}${
         c.quorum === "uniform" ? " (one seat, one vote)" : ""
       }`,
+      `        ${addressesText(c.addresses)}`,
       `bitmap  ${c.bitmap}`,
     );
   }
   if (status.refused !== null) lines.push(`refused ${status.refused.text}`);
   if (failed !== null) lines.push(`failed  ${failed}`);
   return lines;
+}
+
+/** A few addresses with their seats; a committee may have hundreds. */
+function addressesText(addresses: readonly string[]): string {
+  const seats = new Map<string, number>();
+  for (const address of addresses) seats.set(address, (seats.get(address) ?? 0) + 1);
+  const most = [...seats].sort((a, b) => b[1] - a[1]);
+  const named = most.slice(0, MAX_NAMED).map(([address, n]) => n === 1 ? address : `${address} (${n} seats)`);
+  const rest = most.length - named.length;
+  return `${named.join(", ")}${rest > 0 ? `, and ${rest} more, whom --json names` : ""}`;
 }
 
 interface Outcome {

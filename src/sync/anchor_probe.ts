@@ -3,7 +3,7 @@
  *
  * Why it exists: an abandoned branch is signed by a real committee, and who takes single headers only never meets the block
  * that tells the branches apart; so each peer is asked for its hash there. What must stay true: no peer is asked twice
- * by the same connection, and a peer that does not have the height (pruned, or epoch ends only) is not suspected.
+ * about a height by the same connection, those that it reaches later are asked for then, and a peer that does not have the height (pruned, or epoch ends only) is not suspected.
  */
 import { HsyncError, LruMap } from "../base/mod.ts";
 import type { AnchorBook } from "../consensus/mod.ts";
@@ -13,7 +13,8 @@ const MAX_ANCHORS = 50;
 const TIMEOUT_MS = 15_000;
 
 export class AnchorProbe {
-  readonly #passed = new LruMap<string, number>(512);
+  /** By peer: the connection, and the height up to which it has passed. */
+  readonly #passed = new LruMap<string, { readonly instance: number; readonly upTo: number }>(512);
 
   constructor(
     private readonly peers: PeerSource,
@@ -27,10 +28,12 @@ export class AnchorProbe {
    * @throws {HsyncError} what the question fails with; the peer has not passed then.
    */
   async passes(stream: StreamInfo, signal: AbortSignal): Promise<boolean> {
-    const { id, instance, height } = stream;
-    if (this.#passed.get(id) === instance) return true;
+    const { id, instance, height = 0 } = stream;
+    const passed = this.#passed.get(id);
+    const from = passed?.instance === instance ? passed.upTo : 0;
+    if (passed?.instance === instance && height <= from) return true;
     const numbers = this.anchors.anchorsOf(this.shardId).map((anchor) => anchor.number)
-      .filter((number) => number > 0 && number <= (height ?? 0)).slice(-MAX_ANCHORS);
+      .filter((number) => number > from && number <= height).slice(-MAX_ANCHORS);
     if (numbers.length > 0) {
       const answer = await this.peers.client.getBlockHashes(numbers, {
         priority: "high",
@@ -49,7 +52,7 @@ export class AnchorProbe {
         }
       }
     }
-    this.#passed.set(id, instance);
+    this.#passed.set(id, { instance, upTo: height });
     return true;
   }
 }

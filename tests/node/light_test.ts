@@ -72,7 +72,7 @@ Deno.test("the heads of both shards, from genesis and from a checkpoint, and acr
     assert.equal(again.code, 0);
     assert.match(
       again.out.join("\n"),
-      /shard 1 head 255 0x[0-9a-f]{64}\n.*\nsigned {2}by \d+ of \d+ seats, voting power 0?1?\.\d+/,
+      /shard 1 head 255 0x[0-9a-f]{64}\n.*\nsigned {2}by \d+ of \d+ seats, voting power 0?1?\.\d+.*\n {8}one1\w{38}/,
     );
 
     // The stored epochs go back to genesis: nothing was begun at the checkpoint.

@@ -234,6 +234,19 @@ Deno.test("blocks that do not begin with the first one asked for are not used, a
   await rig.stop();
 });
 
+Deno.test("what comes after a wrong block is not used, though it stands in its right place", async () => {
+  const rig = await EpochRig.start();
+  const honest = fullNode(beacon);
+  rig.world.add("repeating", {
+    ...honest,
+    blocks: (numbers) =>
+      (honest.blocks?.(numbers) as DeliveredBlock[]).map((d, i, all) => i === 1 ? all[2] ?? d : d),
+  });
+  await rig.untilEpoch(27);
+  await rig.stop();
+  assert.deepEqual(rig.world.reports, [], "what came before it is good");
+});
+
 Deno.test("a restart goes on where the chain stood; a write that was cut off changes nothing", async () => {
   const records = new MemoryRecords();
   const first = await EpochRig.start({ records });

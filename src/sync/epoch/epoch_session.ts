@@ -132,9 +132,10 @@ export class EpochSession {
       this.#lacks(id, asHsyncError(error));
       return { blocks: [], ms: 0 };
     }
-    const blocks = answer.value.filter(({ block }, i) =>
-      block.number === chain.params.schedule.lastBlock(window.first + i)
+    const gap = answer.value.findIndex(({ block }, i) =>
+      block.number !== chain.params.schedule.lastBlock(window.first + i)
     );
+    const blocks = gap < 0 ? answer.value : answer.value.slice(0, gap);
     if (blocks.length === 0) onLacking(id);
     else order.delivered(id, blocks.length, answer.ms);
     return { blocks, ms: answer.ms };

@@ -28,6 +28,9 @@ export const runCommand: Command = {
   },
 };
 
+/** What matters to a process that stays: a run that ends by itself within seconds is not worth the words. */
+const OF_LONG_RUNS: readonly string[] = ["CFG-LOG-BOUNDED", "CFG-METRICS-OPEN"];
+
 export const lightCommand: Command = {
   name: "light",
   usage: "[flags] [--json]",
@@ -36,8 +39,10 @@ export const lightCommand: Command = {
   args: [0, 0],
   run: async (call) => {
     const loaded = load(call);
-    if (!loaded.config.run.quiet) {
-      for (const line of noticeLines(loaded.notices)) call.io.err(`notice: ${line}`);
+    const { quiet, exitWhenSynced } = loaded.config.run;
+    if (!quiet) {
+      const notices = loaded.notices.filter(({ code }) => !exitWhenSynced || !OF_LONG_RUNS.includes(code));
+      for (const line of noticeLines(notices)) call.io.err(`notice: ${line}`);
     }
     const json = call.flags.get("json")?.value === true;
     return await (await call.node()).runLight(loaded, { json }, call.io);

@@ -29,6 +29,17 @@ Deno.test("notices are printed before the node starts, unless it shall be quiet"
   assert.deepEqual((await run(["-q", "--sync.concurrency", "8"])).err, []);
 });
 
+Deno.test("a light run that ends by itself is not told what matters to a lasting process only", async () => {
+  const flags = ["light", "--sync.concurrency", "8", "--prometheus.ip", "0.0.0.0", "--prometheus.port", "0"];
+  const lasting = (await run(flags)).err.join("\n");
+  assert.match(lasting, /CFG-CONCURRENCY/);
+  assert.match(lasting, /CFG-METRICS-OPEN/);
+  assert.match(lasting, /CFG-LOG-BOUNDED/);
+  const once = (await run([...flags, "--exit-when-synced"])).err.join("\n");
+  assert.match(once, /CFG-CONCURRENCY/);
+  assert.doesNotMatch(once, /CFG-METRICS-OPEN|CFG-LOG-BOUNDED/);
+});
+
 Deno.test("store commands hand over their arguments", async () => {
   await inFolder(async (dir) => {
     const of = async (...argv: string[]) => {

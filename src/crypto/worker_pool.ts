@@ -3,8 +3,9 @@
  *
  * Why it exists: heavy checks must not hold the event loop (DESIGN rule 7), and a thread can die. What must
  * stay true: a job ends exactly once, with an answer or an error; a job whose worker crashed, hung or failed inside is
- * tried once more on a fresh worker and then reported; a worker that cannot start is not tried forever: when none is
- * left the pool says so, so that its owner can work without it; an aborted caller is told at once.
+ * tried once more on a fresh worker and then reported; a worker that did not start is tried again after a pause that grows, and no
+ * job waits for that: while there is none the pool says so, so that its owner can work without it; an aborted caller is told
+ * at once.
  */
 import { type Cancel, cancelled, type Clock, HsyncError, type Logger } from "../base/mod.ts";
 import { asFromWorker, type ToWorker } from "./worker_protocol.ts";
@@ -59,6 +60,9 @@ export interface WorkerPoolOptions<Session> {
 }
 
 const MAX_ATTEMPTS = 2;
+/** The first pause after a start that failed, and the longest, ms. */
+const START_PAUSE_MS = 30_000;
+const MAX_START_PAUSE_MS = 600_000;
 
 interface Job<Session> {
   readonly id: number;
@@ -74,6 +78,8 @@ interface Slot<Session> {
   readonly session: Session;
   handle: WorkerHandle | undefined;
   ready: boolean;
+  /** Started to see whether it starts now; nothing counts on it before. */
+  readonly trial: boolean;
   job: Job<Session> | undefined;
   timer: Cancel;
 }
@@ -86,6 +92,10 @@ export class WorkerPool<Session> {
   #nextId = 1;
   #closed = false;
   #lastStartError: Error | undefined;
+  /** Starts that failed since the last one that did not. */
+  #failedStarts = 0;
+  /** When a worker that did not start is tried again, ms, monotonic. */
+  #tryAt = Infinity;
 
   constructor(options: WorkerPoolOptions<Session>) {
     if (!Number.isInteger(options.size) || options.size < 1) {
@@ -100,7 +110,7 @@ export class WorkerPool<Session> {
     for (const slot of this.#slots) if (slot.job !== undefined) busy++;
     return { workers: this.#slots.size, busy, queued: this.#queue.length };
   }
-  /** False once no worker could be started: every job is then refused with WORKERS_UNAVAILABLE. */
+  /** False while no worker can be started: every job is then refused with WORKERS_UNAVAILABLE. */
   get available(): boolean {
     return this.#capacity > 0;
   }
@@ -116,6 +126,7 @@ export class WorkerPool<Session> {
     if (this.#closed) {
       return Promise.reject(new HsyncError("WORKER_POOL_CLOSED", `the ${name} workers are stopped`));
     }
+    this.#tryAgain();
     if (!this.available) return Promise.reject(this.#unavailable());
     if (this.#queue.length >= maxQueued) {
       return Promise.reject(
@@ -163,6 +174,16 @@ export class WorkerPool<Session> {
     }
   }
 
+  /** Starts one of the workers that did not start before, if it is time. */
+  #tryAgain(): void {
+    if (this.#capacity >= this.#options.size || this.#options.clock.monotonic() < this.#tryAt) return;
+    this.#tryAt = Infinity;
+    this.#start(undefined, true);
+  }
+  #pauseStarts(): void {
+    const pause = Math.min(MAX_START_PAUSE_MS, START_PAUSE_MS * 2 ** Math.max(0, this.#failedStarts - 1));
+    this.#tryAt = this.#options.clock.monotonic() + pause;
+  }
   #unavailable(): HsyncError {
     return new HsyncError("WORKERS_UNAVAILABLE", `no ${this.#options.name} worker can be started`, {
       cause: this.#lastStartError,
@@ -187,20 +208,25 @@ export class WorkerPool<Session> {
         this.#assign(slot, job);
       }
     }
-    let coming = 0;
-    for (const slot of this.#slots) if (!slot.ready && slot.job === undefined) coming++;
-    while (coming < this.#queue.length && this.#slots.size < this.#capacity) {
+    let coming = 0, counted = 0;
+    for (const slot of this.#slots) {
+      if (!slot.trial || slot.ready) counted++;
+      if (!slot.ready && !slot.trial && slot.job === undefined) coming++;
+    }
+    while (coming < this.#queue.length && counted < this.#capacity) {
       this.#start(undefined);
       coming++;
+      counted++;
     }
   }
   /** @param job the one that this worker is started for, if it is a second try. */
-  #start(job: Job<Session> | undefined): void {
+  #start(job: Job<Session> | undefined, trial = false): void {
     const { start, newSession, clock, startTimeoutMs } = this.#options;
     const slot: Slot<Session> = {
       session: newSession(),
       handle: undefined,
       ready: false,
+      trial,
       job,
       timer: clock.after(startTimeoutMs, () => {
         this.#fail(slot, new Error(`not ready after ${startTimeoutMs} ms`));
@@ -240,6 +266,8 @@ export class WorkerPool<Session> {
     slot.timer();
     if (message.kind === "ready") {
       slot.ready = true;
+      this.#failedStarts = 0;
+      if (slot.trial) this.#started();
       const reserved = slot.job;
       slot.job = undefined;
       if (reserved !== undefined && !reserved.settled) this.#assign(slot, reserved);
@@ -266,7 +294,9 @@ export class WorkerPool<Session> {
     this.#dismiss(slot);
     if (started) logger.warn(`a ${name} worker failed and is replaced`, { error });
     else {
-      this.#capacity--;
+      if (!slot.trial) this.#capacity--;
+      this.#failedStarts++;
+      this.#pauseStarts();
       this.#lastStartError = error;
       logger.warn(`a ${name} worker did not start`, { error, left: this.#capacity });
     }
@@ -275,6 +305,12 @@ export class WorkerPool<Session> {
     }
     if (job !== undefined && !job.settled) this.#retry(job, started, error);
     this.#pump();
+  }
+  #started(): void {
+    const { name, logger, size } = this.#options;
+    this.#capacity++;
+    if (this.#capacity < size) this.#pauseStarts();
+    logger.info(`a ${name} worker has started after all`, { workers: this.#capacity });
   }
   #retry(job: Job<Session>, started: boolean, error: Error): void {
     if (!this.available) return job.reject(this.#unavailable());

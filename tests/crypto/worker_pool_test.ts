@@ -234,6 +234,54 @@ Deno.test("a start that throws or never ends is a start that failed", async () =
   assert.equal(silent.clock.pending, 0);
 });
 
+Deno.test("a worker that did not start is tried again after a pause that grows, and no job waits for it", async () => {
+  const { workers, clock, pool } = setUp({ size: 2 });
+  const lost = [
+    fails(pool.run(() => 1), "WORKERS_UNAVAILABLE"),
+    fails(pool.run(() => 2), "WORKERS_UNAVAILABLE"),
+  ];
+  workers.get(0).crash("slow machine");
+  workers.get(1).crash("slow machine");
+  await Promise.all(lost);
+  // The pause after the second failure is twice the first; it is not tried before a job comes.
+  await clock.advance(59_000);
+  await fails(pool.run(() => 3), "WORKERS_UNAVAILABLE");
+  assert.equal(workers.all.length, 2);
+  await clock.advance(1_000);
+  await fails(pool.run(() => 4), "WORKERS_UNAVAILABLE");
+  await fails(pool.run(() => 5), "WORKERS_UNAVAILABLE");
+  assert.equal(workers.all.length, 3, "one at a time");
+  workers.get(2).crash("still slow");
+  await clock.advance(119_000);
+  await fails(pool.run(() => 6), "WORKERS_UNAVAILABLE");
+  assert.equal(workers.all.length, 3);
+  await clock.advance(1_000);
+  await fails(pool.run(() => 7), "WORKERS_UNAVAILABLE");
+  workers.get(3).ready();
+  assert.ok(pool.available);
+  const first = pool.run(() => "a");
+  assert.deepEqual(workers.get(3).jobs, ["a"]);
+  // The other one comes back too.
+  await clock.advance(4_000);
+  workers.get(3).answer("A");
+  assert.equal(await first, "A");
+  await clock.advance(30_000);
+  const more = ["b", "c"].map((name) => pool.run(() => name));
+  workers.get(4).ready();
+  workers.get(3).answer("B");
+  workers.get(4).answer("C");
+  assert.deepEqual(await Promise.all(more), ["B", "C"]);
+  assert.equal(pool.stats.workers, 2);
+  // One that started after all and dies later is replaced like any other.
+  const last = pool.run(() => "d");
+  workers.get(3).crash();
+  workers.get(5).ready();
+  workers.get(5).answer("D");
+  assert.equal(await last, "D");
+  pool.close();
+  assert.equal(clock.pending, 0);
+});
+
 Deno.test("a job that cannot be put into words fails alone", async () => {
   const { workers, pool } = setUp();
   const bad = pool.run(() => {

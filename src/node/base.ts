@@ -54,6 +54,7 @@ export interface NodeBase {
 }
 
 interface BaseStatus extends TrustStatus {
+  readonly certificates: CertificateVerifier;
   readonly store: ChainStore;
   readonly storePath: string;
   readonly traffic: TrafficMeter;
@@ -131,6 +132,7 @@ export async function openBase(options: BaseOptions): Promise<NodeBase> {
     tickedAt: () => tickedAt,
     status: () => ({
       store,
+      certificates,
       storePath: storePathOf(config),
       traffic,
       ...epochs.trust(),

@@ -7,6 +7,7 @@
 import type { Clock } from "../base/mod.ts";
 import type { CheckpointStatus } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
+import type { CertificateVerifier } from "../crypto/mod.ts";
 import type { HostStatus } from "../p2p/mod.ts";
 import type { ProtocolSnapshot } from "../stream/mod.ts";
 import type {
@@ -152,6 +153,20 @@ function chainFindings(epochs: EpochStatus, check: BeaconCheckStatus | undefined
     severity: "warn",
     text: `the beacon chain is followed up to epoch ${epochs.epoch} and waits for ${epochs.waiting.what}`,
     hint,
+  }];
+}
+
+/** Certificates are verified where everything else runs, too. */
+export function workerFindings(
+  { inProcess, stats }: Pick<CertificateVerifier, "inProcess" | "stats">,
+): Finding[] {
+  if (!inProcess) return [];
+  return [{
+    code: "NO_WORKERS",
+    severity: "warn",
+    text:
+      `no worker thread could be started: certificates are verified on the main thread, ${stats.queued} wait`,
+    hint: "it is tried again by itself, at first after half a minute; the log says why it failed",
   }];
 }
 

@@ -19,6 +19,7 @@ import {
   type TrafficMeter,
 } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
+import type { CertificateVerifier } from "../crypto/mod.ts";
 import { decodeHeader, type Header } from "../chain/mod.ts";
 import type { ChainStore } from "../store/mod.ts";
 import type { ProtocolSnapshot } from "../stream/mod.ts";
@@ -30,7 +31,14 @@ import {
   type SyncStatus,
 } from "../sync/mod.ts";
 import type { HostStatus } from "../p2p/mod.ts";
-import { type EpochFacts, epochFindings, FIRST_CODES, hostFindings, LATER_CODES } from "./findings.ts";
+import {
+  type EpochFacts,
+  epochFindings,
+  FIRST_CODES,
+  hostFindings,
+  LATER_CODES,
+  workerFindings,
+} from "./findings.ts";
 import { type Conflict, conflictFindings } from "./conflicts.ts";
 import { bodyWaits } from "./source_headers.ts";
 
@@ -68,6 +76,7 @@ export interface StatusSources {
   readonly awaited: string | undefined;
   /** Why others are not told of this node, in words. */
   readonly unadvertised: string | undefined;
+  readonly certificates: Pick<CertificateVerifier, "inProcess" | "stats">;
   /** Why the chain cannot go on, where two of its blocks contradict each other. */
   readonly conflict: Conflict | undefined;
   /** Remembers since when a finding has held. */
@@ -111,7 +120,12 @@ export function statusParts(s: StatusSources): StatusParts {
   const { sync } = s;
   const now = s.clock.now();
   const ours = s.findings.update(
-    [...conflictFindings(s.conflict), ...hostFindings(s), ...epochFindings(s)],
+    [
+      ...conflictFindings(s.conflict),
+      ...hostFindings(s),
+      ...epochFindings(s),
+      ...workerFindings(s.certificates),
+    ],
     now,
   );
   const place = (d: Diagnosis) => FIRST_CODES.has(d.code) ? 0 : LATER_CODES.has(d.code) ? 2 : 1;

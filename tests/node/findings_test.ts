@@ -1,6 +1,6 @@
 /** What a node says about its epoch chain and its checkpoints. */
 import assert from "node:assert/strict";
-import { epochFindings, type TrustFacts } from "../../src/node/findings.ts";
+import { epochFindings, type TrustFacts, workerFindings } from "../../src/node/findings.ts";
 import type { BeaconCheckStatus, EpochStatus } from "../../src/sync/mod.ts";
 
 const EPOCHS: EpochStatus = {
@@ -95,3 +95,11 @@ for (const [what, over, expected] of CASES) {
     }
   });
 }
+
+Deno.test("certificates on the main thread are told, with how many wait", () => {
+  const stats = { workers: 0, busy: 0, queued: 3 };
+  assert.deepEqual(workerFindings({ inProcess: false, stats }), []);
+  const [finding] = workerFindings({ inProcess: true, stats });
+  assert.equal(finding?.code, "NO_WORKERS");
+  assert.match(finding.text, /main thread, 3 wait/);
+});

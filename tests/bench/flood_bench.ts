@@ -8,6 +8,7 @@
  * here. Goals: four fifths of the speed, waits (95th percentile) a fifth longer at most, no stream more than there are places,
  * and memory that does not follow the flood.
  */
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { nullLogger, nullMeter, SystemClock } from "../../src/base/mod.ts";
 import { createHost, newIdentity } from "../../src/p2p/mod.ts";
@@ -82,12 +83,14 @@ async function ask(protocol: SyncProtocol, from: number): Promise<number> {
   return (await protocol.client.getBlocksByNumber(numbers)).value.length;
 }
 
-/** Blocks a second of one client that asks without a pause. */
-async function speed(protocol: SyncProtocol): Promise<number> {
+/** Blocks a second of one client that asks without a pause, and how many a second of this process's processor time. */
+async function speed(protocol: SyncProtocol): Promise<{ readonly speed: number; readonly thrift: number }> {
   const begun = performance.now();
+  const used = process.cpuUsage();
   let blocks = 0;
   for (let from = 0; performance.now() - begun < MEASURE_MS; from += 10) blocks += await ask(protocol, from);
-  return blocks * 1000 / (performance.now() - begun);
+  const { user, system } = process.cpuUsage(used);
+  return { speed: blocks * 1000 / (performance.now() - begun), thrift: blocks * 1e6 / (user + system) };
 }
 
 /** The 95th percentile of the waits of clients that ask at a steady pace, ms. */
@@ -104,6 +107,15 @@ async function wait(protocols: readonly SyncProtocol[]): Promise<number> {
     }
   }));
   return waits.sort((a, b) => a - b)[Math.floor(waits.length * 0.95)] ?? NaN;
+}
+
+interface Measured {
+  readonly speed: number;
+  readonly thrift: number;
+  readonly wait: number;
+}
+function mean(a: Measured, b: Measured): Measured {
+  return { speed: (a.speed + b.speed) / 2, thrift: (a.thrift + b.thrift) / 2, wait: (a.wait + b.wait) / 2 };
 }
 
 // T-24, T-23
@@ -123,7 +135,7 @@ for (const { mode, name } of cases) {
   const [paced, eager] = [all.slice(0, PACED), all[PACED] as SyncProtocol];
   while (all.some((protocol) => protocol.streams().length === 0)) await clock.sleep(10);
   await clock.sleep(1_000);
-  const measure = async () => ({ speed: await speed(eager), wait: await wait(paced) });
+  const measure = async () => ({ ...await speed(eager), wait: await wait(paced) });
   const before = await measure();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
@@ -141,7 +153,7 @@ for (const { mode, name } of cases) {
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  let during: typeof before, most = 0;
+  let during: Measured, most = 0;
   let grown: number;
   try {
     for await (const line of lines(child.stdout)) if (line === "flooding") break;
@@ -152,7 +164,7 @@ for (const { mode, name } of cases) {
     const first = await measure();
     const rss = Deno.memoryUsage().rss;
     const second = await measure();
-    during = { speed: (first.speed + second.speed) / 2, wait: (first.wait + second.wait) / 2 };
+    during = mean(first, second);
     grown = Deno.memoryUsage().rss - rss;
     watch();
   } finally {
@@ -161,9 +173,9 @@ for (const { mode, name } of cases) {
   }
   await clock.sleep(1_000);
   const after = await measure();
-  const usual = { speed: (before.speed + after.speed) / 2, wait: (before.wait + after.wait) / 2 };
+  const usual = mean(before, after);
   const [entry] = flooded.snapshot().cooldownList;
-  const three = (of: (m: typeof before) => string) => [before, during, after].map(of).join(", ");
+  const three = (of: (m: Measured) => string) => [before, during, after].map(of).join(", ");
   console.log(
     `${name}: before, during, after: ${three((m) => m.speed.toFixed(0))} blocks/s, ` +
       `p95 ${three((m) => m.wait.toFixed(1))} ms; at most ${most} streams; ` +
@@ -171,6 +183,8 @@ for (const { mode, name } of cases) {
       (entry === undefined ? "" : `; the flooder was removed: ${entry.reason}`),
   );
   figure({ what: `${name}: speed kept`, value: during.speed / usual.speed, unit: "of 1", goal: 0.8 });
+  const thrift = during.thrift / usual.thrift;
+  figure({ what: "  the same by processor time of the server and the clients", value: thrift, unit: "of 1" });
   figure({ what: "  p95 of waits", value: during.wait / usual.wait, unit: "of 1", goal: 1.2, bound: "most" });
   figure({ what: "  streams", value: most, unit: "", goal: HIGH_CAP + RESERVED, bound: "most" });
   figure({

@@ -84,7 +84,12 @@ export function verdictOf(groups: ReadonlyMap<string, readonly Figure[]>): strin
   const missed: string[] = [];
   let goals = 0;
   for (const [bench, figures] of groups) {
+    // Indented rows belong to the one above that is not.
+    let head = "";
     for (const row of figures) {
+      const part = row.what.startsWith(" ");
+      if (!part) head = row.what;
+      const name = part && head !== "" ? `${head}, ${row.what.trim()}` : row.what.trim();
       const ratio = ratioOf(row);
       if (ratio === undefined) continue;
       goals++;
@@ -92,7 +97,7 @@ export function verdictOf(groups: ReadonlyMap<string, readonly Figure[]>): strin
       if (ratio >= 1) continue;
       const bound = row.bound === "most" ? "≤" : "≥";
       const value = `${number(row.value)} ${row.unit}`.trim();
-      missed.push(`  ✗ ${bench}: ${row.what.trim()}: ${value}, goal ${bound} ${number(row.goal ?? NaN)}`);
+      missed.push(`  ✗ ${bench}: ${name}: ${value}, goal ${bound} ${number(row.goal ?? NaN)}`);
     }
   }
   if (goals === 0) return [];

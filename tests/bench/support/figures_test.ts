@@ -31,9 +31,10 @@ Deno.test("the table names each benchmark and marks what missed its goal", () =>
 
 Deno.test("after the table every missed goal stands by its name, and nothing measured is a miss", () => {
   const nothing: Figure = { what: "  waits", value: NaN, unit: "ms", goal: 9, bound: "most" };
-  assert.deepEqual(verdictOf(new Map([["some", rows], ["none", [nothing]]])), [
-    "2 of 3 goals missed:",
+  assert.deepEqual(verdictOf(new Map([["some", [...rows, nothing]], ["none", [nothing]]])), [
+    "3 of 4 goals missed:",
     "  ✗ some: delay: 100 ms, goal ≤ 50.0",
+    "  ✗ some: size, waits: NaN ms, goal ≤ 9.00",
     "  ✗ none: waits: NaN ms, goal ≤ 9.00",
   ]);
   assert.deepEqual(verdictOf(new Map([["some", rows.slice(0, 1)]])), ["the goal was reached"]);

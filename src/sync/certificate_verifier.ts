@@ -104,10 +104,6 @@ export class CertifyingVerifier implements BatchVerifier {
     this.#receipts = new ReceiptWatch({ store, params, logger });
     this.#oddities = new OddityLog(logger);
   }
-  /** Certificates verified so far. */
-  get verified(): number {
-    return this.#certifier.verified;
-  }
   /** How often each rule that is only noted was broken. */
   get oddities(): ReadonlyMap<string, number> {
     return this.#oddities.counts;

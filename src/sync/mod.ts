@@ -17,7 +17,6 @@ export {
   type Acceptance,
   type BatchVerifier,
   type Culprit,
-  LinkedOnlyVerifier,
   type Refusal,
   type Verdict,
   type VerifyContext,

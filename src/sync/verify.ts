@@ -5,8 +5,6 @@
  * is worth; only the verifier does. What must stay true: a block that a verifier did not accept is not stored, and
  * the recorded assurance is never more than what this verifier proved.
  */
-import { equalBytes, HsyncError } from "../base/mod.ts";
-import { type NetworkParams, nextEpoch } from "../chain/mod.ts";
 import type { Assurance, BodyMark } from "../store/mod.ts";
 import type { RemovalReason } from "../stream/mod.ts";
 import type { ErrorLabel } from "./error_label.ts";
@@ -89,58 +87,4 @@ export interface BatchVerifier {
     signal: AbortSignal,
     rootOf?: (streamId: string) => Promise<readonly FetchedBlock[] | undefined>,
   ): Promise<readonly Culprit[]>;
-}
-
-/**
- * Accepts what links, has the right shard and decodes: everything that can be said without signatures. Side-cars are
- * kept as they came.
- */
-export class LinkedOnlyVerifier implements BatchVerifier {
-  readonly certifies = false;
-
-  constructor(
-    private readonly params: Pick<NetworkParams, "stakingEpoch">,
-    private readonly shardId: number,
-  ) {}
-
-  verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict> {
-    const accepted: Acceptance[] = [];
-    let parent = context.parent;
-    for (const block of batch) {
-      const refusal = this.#refusal(block, parent);
-      if (refusal !== undefined) return Promise.resolve({ accepted, refusal });
-      const { commitSig } = block.delivered;
-      accepted.push({ assurance: "linked", commitSig: commitSig.length > 0 ? commitSig : undefined });
-      parent = block;
-    }
-    return Promise.resolve({ accepted });
-  }
-
-  #refusal(block: FetchedBlock, parent: ChainPoint): Refusal | undefined {
-    const { header } = block.delivered.block;
-    if (block.number !== parent.number + 1 || !equalBytes(block.parentHash, parent.hash)) {
-      return refuse(
-        block,
-        "bad_parent",
-        `block ${block.number} does not continue block ${parent.number}`,
-        false,
-      );
-    }
-    if (header.shardId !== this.shardId) {
-      const text = `block ${block.number} is of shard ${header.shardId}, not of shard ${this.shardId}`;
-      return refuse(block, "bad_body", text, true);
-    }
-    try {
-      nextEpoch(header, undefined, this.params);
-    } catch (error) {
-      if (!(error instanceof HsyncError)) throw error;
-      return refuse(block, "decode", `block ${block.number}: ${error.message}`, true);
-    }
-    return undefined;
-  }
-}
-
-function refuse(block: FetchedBlock, label: ErrorLabel, text: string, blamed: boolean): Refusal {
-  const culprit = { streamId: block.streamId, reason: "invalid_blocks", text } as const;
-  return { number: block.number, label, text, culprits: blamed ? [culprit] : [], remedy: "anotherCandidate" };
 }

@@ -7,11 +7,12 @@
  */
 import { nullLogger, nullMeter, SystemClock } from "../../src/base/mod.ts";
 import { openStore } from "../../src/store/mod.ts";
-import { LinkedOnlyVerifier, SyncDriver } from "../../src/sync/mod.ts";
+import { SyncDriver } from "../../src/sync/mod.ts";
 import { buildChain } from "../builder/mod.ts";
 import { FakePeers } from "../sync/support/peers.ts";
 import { STAGED } from "../sync/support/rig.ts";
 import { figure, quick } from "./support/figures.ts";
+import { LinkedOnlyVerifier } from "../sync/support/linked_only.ts";
 
 const length = Number(Deno.args[0] ?? (quick ? 3_000 : 10_000));
 const built = buildChain({ seed: 1, length, epochLength: 1_000, bytesPerBlock: 1_600 });

@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { setImmediate } from "node:timers";
 import { nullLogger, nullMeter } from "../../src/base/mod.ts";
 import { encodeBlock, makeHeader, networkParams } from "../../src/chain/mod.ts";
-import { LinkedOnlyVerifier, SyncDriver } from "../../src/sync/mod.ts";
+import { SyncDriver } from "../../src/sync/mod.ts";
 import type { RecordedChain } from "../stream/support/chain.ts";
 import { inWorld, type SimNode, type SimWorld } from "../stream/support/node.ts";
 import { at, recordedChain, tip } from "./support/chains.ts";
 import { STAGED } from "./support/rig.ts";
 import { FakeStore } from "./support/store.ts";
+import { LinkedOnlyVerifier } from "./support/linked_only.ts";
 
 const CHAIN = recordedChain(0);
 const LAN = { link: () => ({ latencyMs: 5 }) };

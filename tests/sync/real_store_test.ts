@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { LinkedOnlyVerifier } from "../../src/sync/mod.ts";
 import { ManualClock } from "../../src/base/mod.ts";
 import { type ChainStore, openStore } from "../../src/store/mod.ts";
 import { buildChain, type BuiltChain } from "../builder/mod.ts";
 import { at, recordedChain, type TestChain, tip } from "./support/chains.ts";
 import { Rig } from "./support/rig.ts";
+import { LinkedOnlyVerifier } from "./support/linked_only.ts";
 
 function openFor(
   chain: TestChain,

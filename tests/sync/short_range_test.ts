@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { equalBytes } from "../../src/base/mod.ts";
 import { networkParams } from "../../src/chain/mod.ts";
-import { type BatchVerifier, LinkedOnlyVerifier } from "../../src/sync/mod.ts";
+import { type BatchVerifier } from "../../src/sync/mod.ts";
 import { at, madeChain, recordedChain, type TestChain } from "./support/chains.ts";
 import { Rig } from "./support/rig.ts";
 import { FakeStore } from "./support/store.ts";
+import { LinkedOnlyVerifier } from "./support/linked_only.ts";
 
 const CHAIN = recordedChain(0);
 const SHORT_RUNS = "hmy_staged_stream_sync_num_short_range";

@@ -7,10 +7,10 @@ import { StageTracker } from "../../src/sync/stage_tracker.ts";
 import { fetched, MemoryStaging, StoreStaging } from "../../src/sync/staging.ts";
 import { cycleEnd } from "../../src/sync/stages/heads.ts";
 import { StatesStage } from "../../src/sync/stages/states.ts";
-import { LinkedOnlyVerifier } from "../../src/sync/mod.ts";
 import type { StageId } from "../../src/sync/types.ts";
 import { at, hashAt, madeChain, variant } from "./support/chains.ts";
 import { FakeStore } from "./support/store.ts";
+import { LinkedOnlyVerifier } from "./support/linked_only.ts";
 
 const CHAIN = madeChain(60);
 const cycle = (from: number, to: number): Cycle => ({

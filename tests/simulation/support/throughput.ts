@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { nullLogger, nullMeter, SeededRandom } from "../../../src/base/mod.ts";
 import { type RateLimits, SyncProtocol } from "../../../src/stream/mod.ts";
-import { LinkedOnlyVerifier, SyncDriver } from "../../../src/sync/mod.ts";
+import { SyncDriver } from "../../../src/sync/mod.ts";
 import type { BuiltChain } from "../../builder/mod.ts";
 import { SimNetwork } from "../../stream/support/sim_network.ts";
 import type { LinkProfile } from "../../stream/support/sim_stream.ts";
@@ -15,6 +15,7 @@ import { STAGED } from "../../sync/support/rig.ts";
 import { FakeStore } from "../../sync/support/store.ts";
 import { SimClock } from "./clock.ts";
 import { ServedChain } from "./served_chain.ts";
+import { LinkedOnlyVerifier } from "../../sync/support/linked_only.ts";
 
 const NO_LIMITS = { perStream: 0, global: 0 };
 const LIMIT_MS = 3_600_000;

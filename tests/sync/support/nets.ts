@@ -11,13 +11,14 @@ import { createLogger, type LogRecord, ManualClock, nullMeter } from "../../../s
 import { networkParams } from "../../../src/chain/mod.ts";
 import { newIdentity } from "../../../src/p2p/mod.ts";
 import type { StreamEvent, SyncProtocol, SyncProtocolOptions } from "../../../src/stream/mod.ts";
-import { type BatchVerifier, LinkedOnlyVerifier, SyncDriver, type SyncEvent } from "../../../src/sync/mod.ts";
+import { type BatchVerifier, SyncDriver, type SyncEvent } from "../../../src/sync/mod.ts";
 import type { RecordedChain } from "../../stream/support/chain.ts";
 import { io, Loopback, type LoopbackNode } from "../../stream/support/loopback.ts";
 import { SimWorld } from "../../stream/support/node.ts";
 import { recordedChain } from "./chains.ts";
 import { STAGED } from "./rig.ts";
 import { FakeStore } from "./store.ts";
+import { LinkedOnlyVerifier } from "./linked_only.ts";
 
 const CHAIN = recordedChain(0);
 

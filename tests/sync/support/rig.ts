@@ -17,7 +17,6 @@ import { networkParams } from "../../../src/chain/mod.ts";
 import type { StagedSyncConfig } from "../../../src/config/mod.ts";
 import {
   type BatchVerifier,
-  LinkedOnlyVerifier,
   SyncDriver,
   type SyncDriverOptions,
   type SyncEvent,
@@ -27,6 +26,7 @@ import { unturned } from "./epoch_world.ts";
 import { hashAt, type TestChain } from "./chains.ts";
 import { FakePeers } from "./peers.ts";
 import { FakeStore } from "./store.ts";
+import { LinkedOnlyVerifier } from "./linked_only.ts";
 
 /** The guide's defaults. */
 export const STAGED: StagedSyncConfig = {

@@ -65,7 +65,7 @@ export function importInto(
 ): Promise<ImportResult> {
   const { store, params, shardId, verifier } = target;
   const signal = options.signal ?? new AbortController().signal;
-  const verify = async (candidates: readonly CandidateBlock[]): Promise<VerifiedBlocks> => {
+  const verify = async (candidates: readonly CandidateBlock[], last: boolean): Promise<VerifiedBlocks> => {
     let error: unknown;
     const sound: CandidateBlock[] = [];
     for (const candidate of candidates) {
@@ -81,7 +81,7 @@ export function importInto(
     if (sound.length === 0) return { good: [], error };
     const verdict = await verifier.verify(sound.map(fetched), {
       parent: store.head(),
-      target: Number.MAX_SAFE_INTEGER,
+      target: last ? sound.at(-1)?.block.number ?? 0 : Number.MAX_SAFE_INTEGER,
       child: undefined,
       signal,
     });

@@ -111,8 +111,11 @@ export interface VerifiedBlocks {
 }
 
 export interface ImportOptions {
-  /** Judges consecutive blocks that continue the head, 1..128 of them, as a sync would. */
-  readonly verify: (candidates: readonly CandidateBlock[]) => Promise<VerifiedBlocks>;
+  /**
+   * Judges consecutive blocks that continue the head, 1..128 of them, as a sync would.
+   * @param last the file has no more than these.
+   */
+  readonly verify: (candidates: readonly CandidateBlock[], last: boolean) => Promise<VerifiedBlocks>;
   /** Called after each stored batch. */
   readonly onProgress?: (height: number) => void;
   readonly signal?: AbortSignal;
@@ -146,10 +149,10 @@ export async function importBlocks(
     }
   } catch (error) {
     await opened.blocks.return(undefined);
-    await importer.flush();
+    await importer.flush(true);
     throw error;
   }
-  await importer.flush();
+  await importer.flush(true);
   return importer.result;
 }
 
@@ -205,11 +208,12 @@ class Importer {
     else if (last !== undefined) this.#mustContinue(block, last);
     if (row.number <= head.number) await this.#mustBeKnown(block);
     else {
+      // Only when one more is at hand: what is left at the end is the end of the chain, and is judged as such.
+      if (this.#pending.length >= APPEND_BLOCKS || this.#bytes >= BATCH_BYTES) await this.flush(false);
       this.#pending.push({ block, commitSig: row.commitSig, receipts: row.receipts });
       this.#bytes += block.bytes.length;
     }
     this.#last = { number: block.number, hash: block.hash };
-    if (this.#pending.length >= APPEND_BLOCKS || this.#bytes >= BATCH_BYTES) await this.flush();
   }
 
   #mustContinue(block: Block, parent: { readonly number: number; readonly hash: Uint8Array }): void {
@@ -235,13 +239,13 @@ class Importer {
   }
 
   /** Verifies and stores what has gathered; after a failure there is nothing left to store. */
-  async flush(): Promise<void> {
+  async flush(last: boolean): Promise<void> {
     const candidates = this.#pending;
     this.#pending = [];
     this.#bytes = 0;
     if (candidates.length === 0 || this.#failed) return;
     this.#failed = true;
-    const { good, error } = await this.#options.verify(candidates);
+    const { good, error } = await this.#options.verify(candidates, last);
     if (good.length > 0) {
       await this.#store.append(good);
       this.#imported += good.length;

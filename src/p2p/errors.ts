@@ -24,6 +24,16 @@ export function streamGone(peerId: string, why: string, cause?: unknown): HsyncE
   });
 }
 
+/** The other side reset the stream; the connection stands. Fault TRANSPORT, as above. */
+export function resetByPeer(peerId: string, cause?: unknown): HsyncError {
+  return new HsyncError("STREAM_RESET_BY_PEER", `stream with ${peerId}: reset by the peer`, {
+    fault: "TRANSPORT",
+    streamId: peerId,
+    retryable: true,
+    cause,
+  });
+}
+
 /** The stream was ended by ourselves: blames nobody. */
 export function streamReset(peerId: string, reason: string): HsyncError {
   return new HsyncError("STREAM_RESET", `stream with ${peerId} was reset here: ${reason}`, {

@@ -10,7 +10,7 @@
  */
 import type { Stream, StreamCloseEvent, StreamMessageEvent } from "@libp2p/interface";
 import type { HsyncError } from "../base/mod.ts";
-import { streamGone } from "./errors.ts";
+import { resetByPeer, streamGone } from "./errors.ts";
 
 /** Queued bytes at which the sender is held back. */
 export const HIGH_WATER = 256 * 1024;
@@ -20,6 +20,14 @@ export const LOW_WATER = 64 * 1024;
 interface Waiter {
   readonly resolve: (result: IteratorResult<Uint8Array>) => void;
   readonly reject: (error: HsyncError) => void;
+}
+
+/** What the close of a stream that was not ended politely means. */
+export function closeError(peerId: string, { error, local }: StreamCloseEvent): HsyncError {
+  if (error === undefined) return streamGone(peerId, "the connection was lost");
+  return local === true
+    ? streamGone(peerId, `aborted (${error.message})`, error)
+    : resetByPeer(peerId, error);
 }
 
 export class StreamReader implements AsyncIterableIterator<Uint8Array> {
@@ -107,14 +115,7 @@ export class StreamReader implements AsyncIterableIterator<Uint8Array> {
 
   readonly #onClose = (event: StreamCloseEvent): void => {
     if (this.#remoteEnded && event.error === undefined) this.#finish(undefined);
-    else {
-      const why = event.error === undefined
-        ? "the connection was lost"
-        : event.local === true
-        ? `aborted (${event.error.message})`
-        : "reset by the peer";
-      this.#finish(streamGone(this.#peerId, why, event.error));
-    }
+    else this.#finish(closeError(this.#peerId, event));
   };
 
   #accept(part: Uint8Array): void {

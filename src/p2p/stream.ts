@@ -6,10 +6,10 @@
  * What must stay true: no more than one slice beyond the transport's own buffers is queued for sending; a write that
  * stops half-way resets the stream; nothing here ever half-closes.
  */
-import type { Connection, Stream } from "@libp2p/interface";
+import type { Connection, Stream, StreamCloseEvent } from "@libp2p/interface";
 import { cancelled, type HsyncError, Semaphore } from "../base/mod.ts";
 import { streamGone, streamReset } from "./errors.ts";
-import { StreamReader } from "./reader.ts";
+import { closeError, StreamReader } from "./reader.ts";
 import type { P2PStream } from "./types.ts";
 
 /** Bytes handed to the muxer at a time: small enough to share a connection, large enough to fill it. */
@@ -43,15 +43,17 @@ export class LibP2PStream implements P2PStream {
     stream.addEventListener("idle", wake);
     this.#reader = new StreamReader(stream, this.peerId);
     this.closed = new Promise((resolve) => {
-      const onClose = (error: Error | undefined) => {
+      const onClose = (event?: StreamCloseEvent) => {
         stream.removeEventListener("drain", wake);
         stream.removeEventListener("idle", wake);
-        this.#gone ??= streamGone(this.peerId, "it is closed", error);
+        this.#gone ??= event?.error === undefined
+          ? streamGone(this.peerId, "it is closed")
+          : closeError(this.peerId, event);
         this.#wake?.();
         resolve();
       };
-      if (stream.status === "open") stream.addEventListener("close", (e) => onClose(e.error), { once: true });
-      else onClose(undefined);
+      if (stream.status === "open") stream.addEventListener("close", onClose, { once: true });
+      else onClose();
     });
   }
 

@@ -28,15 +28,15 @@ export interface P2PStream {
   readonly muxer: string;
   /**
    * The incoming bytes in the order of arrival, with back-pressure: while the consumer does not pull, at most a
-   * bounded amount is buffered. Ends on a remote half-close; throws HsyncError (fault TRANSPORT) on a reset.
-   * May be consumed once.
+   * bounded amount is buffered. Ends on a remote half-close; throws HsyncError (fault TRANSPORT) when the
+   * stream is lost, with code STREAM_RESET_BY_PEER when the other side reset it. May be consumed once.
    */
   readonly source: AsyncIterable<Uint8Array>;
   /**
    * Sends the bytes in slices, resolving when all of them have been handed to the transport and its buffer has
    * drained. Concurrent calls are queued in order.
-   * @throws {HsyncError} fault TRANSPORT when the stream is gone; CANCELLED on abort (the stream is then reset,
-   * since a half-written frame cannot be taken back).
+   * @throws {HsyncError} fault TRANSPORT when the stream is gone, with codes as above; CANCELLED on abort (the stream is
+   * then reset, since a half-written frame cannot be taken back).
    */
   write(bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Abort both directions at once; harmless when already closed. Sync streams are never half-closed (§2.4). */

@@ -112,10 +112,14 @@ Deno.test("a reset in the middle of a frame: what came before is delivered, then
   const source = pair.in.source[Symbol.asyncIterator]();
   assert.equal((await readBytes(source, 7)).length, 7);
   pair.out.reset("changed our mind");
-  await assert.rejects(source.next(), { code: "STREAM_GONE", fault: "TRANSPORT", streamId: a.peerId });
+  await assert.rejects(source.next(), {
+    code: "STREAM_RESET_BY_PEER",
+    fault: "TRANSPORT",
+    streamId: a.peerId,
+  });
   await pair.in.closed;
   await assert.rejects(source.next(), { fault: "TRANSPORT" }, "and again for whoever asks again");
-  await assert.rejects(pair.in.write(new Uint8Array(1)), { fault: "TRANSPORT" });
+  await assert.rejects(pair.in.write(new Uint8Array(1)), { code: "STREAM_RESET_BY_PEER" });
 });
 
 Deno.test("our own reset blames nobody", async () => {

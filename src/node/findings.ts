@@ -214,9 +214,10 @@ export function hostFindings(s: HostFacts): Finding[] {
     out.push({
       code: "PROTOCOL_REFUSED",
       severity: "warn",
-      text: `${peers} peers take our stream and say nothing on it; the next try is in ${wait} s`,
+      text:
+        `${peers} peers take our stream and say nothing on it, or end it at once; the next try is in ${wait} s`,
       hint:
-        "a Go node ignores a peer that came back soon after it left, for 5 minutes and more; it passes, " +
+        "they have no room, or keep us away for some minutes because we came back soon after we left; it passes, " +
         "or start with a new key file (--p2p.keyfile)",
     });
   } else if ((s.protocols[0]?.active ?? 0) === 0) {

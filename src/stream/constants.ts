@@ -43,6 +43,16 @@ export const REFUSED_LINGER_MS = 10_000;
  * stream before it goes away (§2.8, never-lines).
  */
 export const SETTLE_MS = 1_000;
+/**
+ * A stream that the other side ends within this time after its first answer was refused by it: a refuser keeps it as long
+ * as that at most, and mostly for no more than the settle time.
+ */
+export const REFUSAL_MS = REFUSED_LINGER_MS;
+/**
+ * For so long after the first answer a refused stream is served as any, data included: the settle time, the second between
+ * two looks at it, and a second for the way.
+ */
+export const REFUSAL_SERVES_MS = SETTLE_MS + 2_000;
 /** Least time between the end of a stream and the next one we open to the same peer (§2.8, never-lines). */
 export const REOPEN_PAUSE_MS = 3_000;
 /** Streams of one peer that are served at once (§2.3). */

@@ -201,8 +201,9 @@ export class DiscoveryCore {
     if (this.#setups.has(peer) || this.#queue.has(peer)) return false;
     if (now < (this.#dialCooldown.get(peer) ?? 0)) return false;
     if (this.#tooSoon(peer, now)) return false;
-    if (this.isTrusted(peer)) return true;
-    return !this.#book.cooldowns.active(peer, now) && !this.#book.isRefused(peer, now);
+    // One that refuses us has redials of its own when it is trusted.
+    if (this.#book.isRefused(peer, now)) return false;
+    return this.isTrusted(peer) || !this.#book.cooldowns.active(peer, now);
   }
 
   #tooSoon(peer: string, now: number): boolean {
@@ -274,15 +275,18 @@ export class DiscoveryCore {
     if (ok) {
       this.#lastConnected++;
       this.#dialCooldown.delete(peer);
-      const redial = this.#redials.get(peer);
-      if (redial !== undefined) redial.attempt = 0;
     } else if (failed !== "REFUSED" && !unknown) {
       const cooldown = this.#pace.inOutage(now) ? OUTAGE_DIAL_COOLDOWN_MS : DIAL_COOLDOWN_MS;
       this.#dialCooldown.set(peer, now + cooldown);
     }
     this.#pump(now, out);
+    if (!ok) this.turnedAway(now);
+  }
+
+  /** A peer was tried and did not come to be of use: when nobody else is being tried, the next run is due after a while. */
+  turnedAway(now: number): void {
     const idle = this.#setups.size === 0 && this.#queue.size === 0 && this.#running === undefined;
-    if (!ok && idle && this.#pace.retryAt === undefined && this.#low) {
+    if (idle && this.#pace.retryAt === undefined && this.#low) {
       this.#pace.backOff(this.#view.activeCount() === 0, now);
     }
   }
@@ -299,6 +303,12 @@ export class DiscoveryCore {
   /** The peer is not dialled for a minute. */
   leaveAlone(peer: string, now: number): void {
     this.#dialCooldown.set(peer, now + DIAL_COOLDOWN_MS);
+  }
+
+  /** A stream with the peer was more than a refusal: a trusted one that is lost now may be dialled at once. */
+  stood(peer: string, now: number): void {
+    const redial = this.#redials.get(peer);
+    if (redial !== undefined) Object.assign(redial, { attempt: 0, at: now });
   }
 
   /** A stream with the peer has ended. */

@@ -82,6 +82,7 @@ export const FAILURES = {
   PEER_ERROR: verdict("TIMEOUT", "too_many_failures", "bad_response"),
   FRAME_STALLED: verdict("TRANSPORT", "read_failed", "timeout"),
   PEER_CLOSED: verdict("TRANSPORT", "peer_closed", "stream_closed"),
+  PEER_RESET: verdict("TRANSPORT", "read_failed", "stream_closed"),
   READ_FAILED: verdict("TRANSPORT", "read_failed", "stream_closed"),
   WRITE_FAILED: verdict("TRANSPORT", "write_failed", "write_failed"),
   DIAL_FAILED: verdict("TRANSPORT", "other", "stream_closed"),
@@ -185,6 +186,8 @@ export interface Offence {
   readonly text: string;
   /** The peer itself brought it about: no sign that our own network failed. */
   readonly deliberate?: true;
+  /** The peer itself ended the stream, while its connection stands. */
+  readonly endedByPeer?: true;
   /** What was asked, where no good answer came; default: no more than a sign of life. */
   readonly request?: RequestType;
 }
@@ -220,10 +223,19 @@ export function errorOf({ fault, reason }: Offence): ErrorLabel {
 /** Failures of the forgivable classes that no outage of ours can look like. */
 const DELIBERATE: ReadonlySet<FailureName> = new Set(["CAP_VIOLATIONS", "FRAME_STALLED"]);
 
+/** Ends that the peer chose. */
+const ENDED_BY_PEER: ReadonlySet<FailureName> = new Set(["PEER_CLOSED", "PEER_RESET"]);
+
 /** An offence by its row of the table. */
 export function offence(failure: FailureName, text: string): Offence {
   const { fault, reason } = FAILURES[failure];
-  return { fault, reason, text, ...(DELIBERATE.has(failure) ? { deliberate: true } : {}) };
+  return {
+    fault,
+    reason,
+    text,
+    ...(DELIBERATE.has(failure) ? { deliberate: true } : {}),
+    ...(ENDED_BY_PEER.has(failure) ? { endedByPeer: true } : {}),
+  };
 }
 
 /** The offence that an error stands for. */

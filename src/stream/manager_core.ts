@@ -13,6 +13,7 @@ import { DiscoveryCore } from "./discovery_core.ts";
 import { actionFor, type Offence } from "./fault.ts";
 import type { ManagerConfig, ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
+import { isRefusal, lasted, noteUse } from "./refusal.ts";
 import { MAX_FAILURES, Removals } from "./removals.ts";
 import { healthDegraded, smooth } from "./score.ts";
 import { type PeerState, peerStateOf } from "./states.ts";
@@ -90,6 +91,7 @@ export class ManagerCore {
         const stream = this.streams.get(event.instance);
         if (stream !== undefined) {
           stream.aliveAt = now;
+          noteUse(stream, event.weight, now);
           if (this.book.redeems(stream.peer, event.weight, now)) stream.timeoutsInARow = 0;
         }
         return;
@@ -167,10 +169,10 @@ export class ManagerCore {
     const refusal = refuseProven(this.#admission, peer, now);
     if (refusal !== undefined) return this.#refuse(stream, refusal, now, out);
     stream.height = height;
-    stream.heightAt = stream.aliveAt = now;
+    stream.heightAt = stream.aliveAt = stream.provenAt = now;
     // The probe is the first measurement; a reserved stream would have none otherwise.
     stream.capacity.answered(0, now - stream.openedAt);
-    this.book.accepted(peer);
+    this.book.answered(peer, now);
     const page = this.book.page(peer);
     page.goodAt = now;
     if (addresses.length > 0) page.addresses = addresses;
@@ -224,9 +226,11 @@ export class ManagerCore {
       this.streams.leave(stream, []);
       return;
     }
-    // In whatever state it ends: one that was sent away while it was being probed must not keep its set-up for ever.
-    if (direction === "out") this.discovery.setUp(peer, instance, why.fault, now, out);
     const placed = state === "active" || state === "reserved";
+    const refused = (placed || state === "probing") && isRefusal(stream, why, this.book, now);
+    if (refused && this.streams.ofPeer(peer).length === 0) this.book.refused(peer, now);
+    // In whatever state it ends: one that was sent away while it was being probed must not keep its set-up for ever.
+    if (direction === "out") this.discovery.setUp(peer, instance, refused ? "REFUSED" : why.fault, now, out);
     if (isCritical(why.fault)) {
       if (!placed && this.discovery.isTrusted(peer)) return this.#reprimand(peer, why, out);
       // One that was on its way out may have been sent there for this very reason.
@@ -235,7 +239,8 @@ export class ManagerCore {
     }
     const successor = this.streams.ofPeer(peer).find((s) => s.state === "spare");
     if (!placed) return;
-    if (successor === undefined) return this.#remove(stream, why, now, out);
+    const end: Offence = refused ? { ...why, fault: "REFUSED" } : why;
+    if (successor === undefined) return this.#remove(stream, end, now, out);
     this.streams.replace(stream, successor, now, out);
     if (state === "active") out.push({ type: "deactivate", instance });
     if (isCritical(why.fault)) this.#reprimand(peer, why, out);
@@ -243,12 +248,17 @@ export class ManagerCore {
 
   /** Takes a stream off its place and fills the gap. The stream itself is ended by the caller, or is gone. */
   #remove(stream: CoreStream, why: Offence, now: number, out: ManagerEffect[]): void {
+    const refused = why.fault === "REFUSED";
+    if (lasted(stream, now)) this.book.accepted(stream.peer);
+    if (!refused) this.discovery.stood(stream.peer, now);
     const wasLow = this.streams.reserveIsLow;
     const wasActive = this.streams.leave(stream, out);
     out.push({ type: "unprotect", peer: stream.peer });
     this.#removals.note({ peer: stream.peer, instance: stream.instance, wasActive }, why, now, out);
     this.streams.refill(now, out);
     if (!this.#started) return;
+    // Nothing was lost that we had before.
+    if (refused) return this.discovery.turnedAway(now);
     if (this.streams.activeCount === 0) this.discovery.isolated(now);
     if (this.streams.activeCount < this.config.caps.hardLowCap) this.discovery.trigger("hard", now, out);
     // The promotion has taken it below its mark; the active ones are all there.

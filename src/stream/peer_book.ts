@@ -122,7 +122,7 @@ export class PeerBook {
     return this.failures(peer, now) === 0 || weight >= this.page(peer).failedWeight;
   }
 
-  /** Notes an unanswered probe: the next one to this peer comes later. */
+  /** Notes a refusal: the next stream to this peer comes later. */
   refused(peer: string, now: number): void {
     const known = this.#refusals.get(peer);
     const level = known === undefined ? 0 : Math.min(known.level + 1, REFUSAL_STEPS_MS.length - 1);
@@ -132,10 +132,20 @@ export class PeerBook {
   isRefused(peer: string, now: number): boolean {
     return now < (this.#refusals.get(peer)?.until ?? 0);
   }
+  /** True for a peer whose pause is the longest already: it does nothing but come and go. */
+  refusesOften(peer: string): boolean {
+    return this.#refusals.get(peer)?.level === REFUSAL_STEPS_MS.length - 1;
+  }
+  /** The peer answers: the pause is over. Its refusals count until a stream with it has lasted. */
+  answered(peer: string, now: number): void {
+    const known = this.#refusals.get(peer);
+    if (known !== undefined) known.until = Math.min(known.until, now);
+  }
+  /** A stream with the peer has lasted. */
   accepted(peer: string): void {
     this.#refusals.delete(peer);
   }
-  /** Peers that took a stream and said nothing, and are left alone for now; and when the first may be asked again. */
+  /** Peers that refused our stream and are left alone for now; and when the first may be asked again. */
   refusing(now: number): { readonly peers: number; readonly nextAt: number | undefined } {
     let peers = 0;
     let nextAt: number | undefined;

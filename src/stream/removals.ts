@@ -2,8 +2,8 @@
  * The books of removals: cooldowns, critical errors, and the pardon after an outage of our own.
  *
  * Why it exists: a stream may be gone before its peer is found guilty, and a pardon comes seconds after the losses; both
- * need the books apart from the streams. What must stay true: a removal makes one entry, a trusted peer has none, and
- * nothing but the operator's word takes back the entry of a lie.
+ * need the books apart from the streams. What must stay true: a removal makes one entry, a refusal and a trusted peer
+ * none, and nothing but the operator's word takes back the entry of a lie.
  */
 import { isCritical } from "../base/mod.ts";
 import type { DiscoveryCore } from "./discovery_core.ts";
@@ -39,7 +39,10 @@ export class Removals {
   note({ peer, instance, wasActive }: Removed, why: Offence, now: number, out: ManagerEffect[]): void {
     const tooMany = why.reason === "too_many_failures" && this.#book.failures(peer, now) >= MAX_FAILURES;
     const critical = isCritical(why.fault) || tooMany;
-    if (!this.#discovery.isTrusted(peer)) this.#cool(peer, why, critical, now, out);
+    // A refusal is dealt with by the pause before the next dial.
+    if (!this.#discovery.isTrusted(peer) && why.fault !== "REFUSED") {
+      this.#cool(peer, why, critical, now, out);
+    }
     if (critical) out.push({ type: "criticalError", peer, offence: why });
     out.push({ type: "removed", peer, instance, offence: why, critical, wasActive });
   }

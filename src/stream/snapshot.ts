@@ -41,7 +41,7 @@ export interface ProtocolSnapshot {
   readonly cooldown: number;
   /** Peers whose cooldown is over but not forgotten: the next one takes it into account. */
   readonly expired: number;
-  /** Peers that took our stream and never answered on it, and when (ms since 1970) the first of them is tried again. */
+  /** Peers that did not answer on our stream, or ended it at once, and when (ms since 1970) the first is tried again. */
   readonly refused: { readonly peers: number; readonly nextAt: number | undefined };
   readonly connecting: number;
   readonly trusted: number;

@@ -32,7 +32,8 @@ export type PeerState = "unknown" | "active" | "reserved" | "removed" | "expired
 export const PEER_MOVES: Readonly<Record<PeerState, readonly PeerState[]>> = {
   // Removed at once: it lied in its first exchange.
   unknown: ["active", "reserved", "removed"],
-  // Expired at once: a first removal without a lie costs nothing. Unknown: released, or pardoned after an outage.
+  // Expired at once: a first removal without a lie costs nothing. Unknown: released, it refused us, or
+  // pardoned after an outage.
   active: ["reserved", "removed", "expired", "unknown"],
   reserved: ["active", "removed", "expired", "unknown"],
   // Unknown: forgiven by the operator, or pardoned. Expired: time, or a pardon that leaves an older record.

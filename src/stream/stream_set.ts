@@ -33,6 +33,10 @@ export interface CoreStream {
   height: number | undefined;
   heightAt: number | undefined;
   aliveAt: number;
+  /** Its first exchange was over. */
+  provenAt: number | undefined;
+  /** See `noteUse`. */
+  used: boolean;
   timeoutsInARow: number;
   readonly capacity: Capacity;
 }
@@ -140,6 +144,8 @@ export class StreamSet {
       height: undefined,
       heightAt: undefined,
       aliveAt: now,
+      provenAt: undefined,
+      used: false,
       timeoutsInARow: 0,
       capacity: new Capacity(),
     };

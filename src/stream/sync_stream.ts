@@ -52,6 +52,9 @@ export interface StreamOwner {
 /** A write may take this long, plus its size at this pace. */
 const WRITE_BASE_MS = 60_000;
 const WRITE_BYTES_PER_MS = 256;
+/** The network's word for a reset by the other side. */
+const RESET_BY_PEER = "STREAM_RESET_BY_PEER";
+
 export class SyncStream {
   /** base58btc peer id text. */
   readonly id: string;
@@ -276,7 +279,8 @@ export class SyncStream {
     } catch (cause) {
       this.#serving.meter.writeFailed(entry.late ? "timeout" : isAbort(cause) ? "canceled" : "write_failed");
       const error = asHsyncError(cause);
-      this.fail("WRITE_FAILED", error.message);
+      // Whichever half notices first, the end is the same.
+      this.fail(error.code === RESET_BY_PEER ? "PEER_RESET" : "WRITE_FAILED", error.message);
       throw new HsyncError("WRITE_FAILED", `write bytes: ${error.message}`, {
         fault: "TRANSPORT",
         streamId: this.id,
@@ -313,7 +317,7 @@ export class SyncStream {
       if (error.code === "FRAME_TOO_LONG" || error.code === "MESSAGE_MALFORMED") {
         this.#readFailed(error.code, error.message);
       } else {
-        this.#readFailed("READ_FAILED", error.message);
+        this.#readFailed(error.code === RESET_BY_PEER ? "PEER_RESET" : "READ_FAILED", error.message);
       }
     }
   }

@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { nullLogger, SystemClock } from "../../src/base/mod.ts";
 import { createHost, type LibP2PHost, newIdentity } from "../../src/p2p/mod.ts";
-import { type StreamEvent, SyncProtocol, type SyncProtocolOptions } from "../../src/stream/mod.ts";
+import {
+  leaveNetwork,
+  type StreamEvent,
+  SyncProtocol,
+  type SyncProtocolOptions,
+} from "../../src/stream/mod.ts";
 import { RecordedChain } from "./support/chain.ts";
 import { MemoryMeter } from "./support/meter.ts";
 
@@ -86,7 +91,7 @@ Deno.test("loopback: found through the DHT, probed, asked, and told apart when o
     assert.ok(ids.has(streamId));
   }
   const gone = event(client.protocol, (e) => e.type === "removed" && e.id === one.host.peerId);
-  await one.protocol.stop();
+  await leaveNetwork(one.host, [one.protocol]);
   const removed = await gone;
   assert.ok(removed.type === "removed" && !removed.critical && removed.fault === "TRANSPORT");
   const { streamId } = await client.protocol.client.getBlockNumber();

@@ -165,10 +165,10 @@ Deno.test("removal: a trusted peer is not cooled down for what comes out after i
 Deno.test("removal: an outage pardons no lie that came out after the peer's stream had gone", () => {
   const b = started();
   const all = ["L", "A", "B", "C"].map((p) => b.live(p));
-  b.gone(all[0] as number, "PEER_CLOSED");
+  b.gone(all[0] as number);
   b.step({ type: "offence", peer: "L", offence: why("BLOCK_HASH") });
   b.now += 1_000;
-  for (const i of all.slice(1, 3)) b.gone(i, "PEER_CLOSED");
+  for (const i of all.slice(1, 3)) b.gone(i);
   assert.equal(of(b.effects, "outage").length, 1);
   assert.equal(b.core.book.cooldowns.get("L")?.critical, true);
 });
@@ -190,7 +190,7 @@ Deno.test("removal: one peer that comes and goes is no outage, nor are peers tha
   b.live("B");
   for (let i = 0; i < 4; i++) {
     b.core.book.cooldowns.forgive("N1", b.now);
-    b.gone(b.live("N1", "in"), "PEER_CLOSED");
+    b.gone(b.live("N1", "in"));
   }
   assert.equal(of(b.effects, "outage").length, 0);
   const c = started();

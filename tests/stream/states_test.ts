@@ -11,6 +11,7 @@ const PEERS = ["A", "B", "N1", "N2", "N3", "N4", "N5", "N6", "T"];
 const FAILURES: readonly FailureName[] = [
   "READ_FAILED",
   "PEER_CLOSED",
+  "PEER_RESET",
   "CAP_VIOLATIONS",
   "REQUEST_TIMEOUT",
   "NOT_DELIVERED",

@@ -164,11 +164,11 @@ Deno.test("stream: EOF is answered with a reset at once", async () => {
 
 Deno.test("stream: a reset by the peer is a transport end, and what was open fails", async () => {
   const b = new Bench();
-  const probe = assert.rejects(b.stream.probe(), isCode("READ_FAILED"));
+  const probe = assert.rejects(b.stream.probe(), isCode("PEER_RESET"));
   await settle();
   b.peer.stream.reset("bye");
   await probe;
-  assert.equal(b.failure(), "READ_FAILED");
+  assert.equal(b.failure(), "PEER_RESET");
   await assert.rejects(b.stream.probe(), isCode("STREAM_REMOVED"));
   await b.close();
 });

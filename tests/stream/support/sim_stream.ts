@@ -26,8 +26,8 @@ export const INSTANT: LinkProfile = { latencyMs: 0 };
 const SLICE = 64 * 1024;
 const WINDOW = 256 * 1024;
 
-function gone(reason: string): HsyncError {
-  return new HsyncError("SIM_RESET", reason, { fault: "TRANSPORT", retryable: true });
+function gone(reason: string, code = "SIM_RESET"): HsyncError {
+  return new HsyncError(code, reason, { fault: "TRANSPORT", retryable: true });
 }
 
 export class SimStream implements P2PStream {
@@ -174,7 +174,7 @@ export class SimStream implements P2PStream {
   reset(reason: string): void {
     if (this.#error !== undefined) return;
     this.#fail(reason);
-    this.#deliver(() => this.other.#fail(`the other side reset: ${reason}`));
+    this.#deliver(() => this.other.#fail(`the other side reset: ${reason}`, "STREAM_RESET_BY_PEER"));
   }
 
   /** Both ends at once, as when a cable is pulled. */
@@ -188,9 +188,9 @@ export class SimStream implements P2PStream {
     else this.#clock.after(Math.max(this.#link.latencyMs, this.#lastArrival - this.#clock.monotonic()), fn);
   }
 
-  #fail(reason: string): void {
+  #fail(reason: string, code?: string): void {
     if (this.#error !== undefined) return;
-    this.#error = gone(reason);
+    this.#error = gone(reason, code);
     this.resetReason = reason;
     this.resetAt = this.#clock.monotonic();
     this.#inbox.length = 0;

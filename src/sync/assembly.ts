@@ -24,6 +24,7 @@ import { type EpochSource, SyncEpochStage } from "./stages/sync_epoch.ts";
 import { MemoryStaging, type Staging, StoreStaging } from "./staging.ts";
 import { BUDGET_BYTES, type FetchedBlock, type SyncStore } from "./types.ts";
 import type { BatchVerifier, Culprit, Refusal } from "./verify.ts";
+import { VoucherCheck } from "./voucher_check.ts";
 
 /** Peers that vouch for a hash, where there are that many (sync-protocol.md §6.5). */
 const VOTES = 3;
@@ -79,6 +80,7 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
   }
   const votes = Math.min(config.concurrency, VOTES);
   const forks = new ForkSearch({ peers, store, logger });
+  const vouchers = new VoucherCheck(store, verifier);
   const downloader = new Downloader({
     peers,
     book,
@@ -96,8 +98,20 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     onProgress: options.onProgress,
     onForeign: async (blocks, signal) => {
       const head = store.head();
-      const rootOf = (id: string) => forks.rootOf(id, head, signal);
-      options.onCulprits(await verifier.examineFork?.(blocks, head, signal, rootOf) ?? []);
+      let root: number | undefined;
+      const rootOf = async (id: string) => {
+        const found = await forks.rootOf(id, head, signal);
+        root = found?.[0]?.number;
+        return found;
+      };
+      const culprits = await verifier.examineFork?.(blocks, head, signal, rootOf) ?? [];
+      options.onCulprits(culprits);
+      return culprits.length === 0 ? undefined : root ?? blocks[0]?.number;
+    },
+    onTestimony: async (blocks, signal) => {
+      const culprit = await vouchers.guilt(blocks, signal);
+      if (culprit !== undefined) options.onCulprits([culprit]);
+      return culprit !== undefined;
     },
   });
   const checkpoints = new Checkpoints(store);

@@ -112,6 +112,29 @@ export class CertifyingVerifier implements BatchVerifier {
   async verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict> {
     return await this.#guard("verifying blocks", () => this.#verify(batch, context));
   }
+  async examineNext(
+    [block, child]: readonly FetchedBlock[],
+    head: ChainPoint,
+    signal: AbortSignal,
+  ): Promise<readonly Culprit[]> {
+    return await this.#guard("looking at a block that was refused", async () => {
+      const bytes = await this.options.store.headerAt(head.number);
+      if (block === undefined || bytes === undefined) return [];
+      const parent = decodeHeader(bytes);
+      const breach = await this.#headerBreach(block, parent, signal);
+      if (breach !== undefined) return breach.culprits;
+      const after = child === undefined ? undefined : runBlock(child);
+      // A run of one block never leads to another epoch: no committee is offered.
+      const { refusal } = await this.#certifier.certify(
+        [runBlock(block)],
+        parent,
+        after,
+        block.number,
+        signal,
+      );
+      return refusal?.culprits ?? [];
+    });
+  }
   async examineFork(
     blocks: readonly FetchedBlock[],
     head: ChainPoint,

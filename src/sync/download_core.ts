@@ -8,9 +8,9 @@
  * declared out of reach before every peer that could help was asked; bytes held and under way stay below the
  * budget, except for the leg above the run, without which nothing could be freed.
  */
-import { type FaultClass, isCritical } from "../base/mod.ts";
+import { equalBytes, type FaultClass, isCritical } from "../base/mod.ts";
 import { type Leg, LegChain } from "./leg_chain.ts";
-import type { BodyOrder, Effect, HashOrder, Order, Starvation, StreamView } from "./orders.ts";
+import type { BodyOrder, Effect, HashOrder, Order, ProofOrder, Starvation, StreamView } from "./orders.ts";
 import { type Judgement, Segment } from "./segment.ts";
 import type { SkeletonPoint } from "./skeleton.ts";
 import { StreamLedger } from "./stream_ledger.ts";
@@ -21,6 +21,7 @@ import {
   MAX_BLOCKS_PER_REQUEST,
   MAX_HASHES_PER_REQUEST,
 } from "./types.ts";
+import { Vouchers } from "./vouchers.ts";
 
 /** How far the skeleton is planned ahead of the bodies: they should never wait for hashes. */
 const LEAD_BLOCKS = 750;
@@ -35,6 +36,7 @@ const MAX_RETRY_MS = 30_000;
 export class DownloadCore {
   readonly ledger = new StreamLedger();
   readonly #chain: LegChain;
+  readonly #vouchers = new Vouchers();
   #views = new Map<string, StreamView>();
   #effects: Effect[] = [];
   #target: number;
@@ -62,6 +64,7 @@ export class DownloadCore {
       weight: (id) => this.ledger.delivered(id),
     });
     this.#chain.onRefused = (number, hash, why) => this.#effects.push({ kind: "refused", number, hash, why });
+    this.#chain.onCondemned = (number, hash, bad) => this.condemn(number, hash, bad);
   }
 
   /** End of the unbroken run of accepted blocks. */
@@ -108,7 +111,10 @@ export class DownloadCore {
   setStreams(views: readonly StreamView[], now: number): void {
     this.#views = new Map(views.map((v) => [v.id, v]));
     for (const { id } of views) if (!this.ledger.has(id)) this.#chain.came(id);
-    for (const id of this.ledger.sync(new Set(this.#views.keys()), now)) this.#chain.gone(id);
+    for (const id of this.ledger.sync(new Set(this.#views.keys()), now)) {
+      this.#chain.gone(id);
+      this.#vouchers.forget(id);
+    }
   }
   /**
    * Says how far to go. A lower target than before drops what was planned above it.
@@ -129,12 +135,21 @@ export class DownloadCore {
     this.#chain.rewind(point, bad, refuse, hopeless);
     this.#effects.push({ kind: "rewound", number: point.number });
   }
+  /** Block `bad`, which the hash of block `number` covers, was sent with wrong bytes: its other vouchers are asked. */
+  condemn(number: number, hash: Uint8Array, bad: number): void {
+    const candidate = this.#chain.skeleton.at(number)?.candidates.find((c) => equalBytes(c.hash, hash));
+    this.#vouchers.condemn({ number, hash, bad }, candidate?.voters ?? []);
+  }
   /** The peer lied: its word counts no more, and what rests on it alone is fetched again. */
   convict(streamId: string, now: number): void {
     this.ledger.distrust(streamId, now);
-    if (this.#chain.discard(streamId)) {
-      this.#effects.push({ kind: "rewound", number: this.frontier.number });
-    }
+    this.#vouchers.forget(streamId);
+    this.#discard(streamId);
+  }
+  /** The voucher has not shown what it vouched for, or what it showed is not wrong: its word from there on is void. */
+  acquit(order: ProofOrder): void {
+    this.#vouchers.vain(order);
+    this.#retract(order.streamId, order.numbers[0] as number);
   }
 
   /** Requests to send now. Each is under way from here on: answer it with one of the `on…` calls. */
@@ -145,14 +160,15 @@ export class DownloadCore {
     do {
       this.#plan();
       for (const id of this.ledger.idle(now)) {
-        if (this.ledger.inFlight(now) >= this.limits.concurrency) break;
-        const order = this.#orderFor(id);
+        const free = this.ledger.inFlight(now) < this.limits.concurrency;
+        const order = this.#vouchers.question(id, this.#views.get(id)?.claimed, now) ??
+          (free ? this.#orderFor(id) : undefined);
         if (order !== undefined) {
           this.#begin(order);
           out.push(order);
         }
       }
-    } while (out.length === 0 && this.ledger.inFlight(now) === 0 && this.#unstick());
+    } while (this.ledger.inFlight(now) === 0 && this.#unstick());
     return out;
   }
   /** When `orders` should be asked again even if nothing happens, ms, monotonic. */
@@ -174,6 +190,8 @@ export class DownloadCore {
     this.ledger.succeed(streamId, "hashes", ms, 0, 0);
     if (this.ledger.distrusts(streamId, now)) return;
     this.#chain.skeleton.answered(streamId, numbers, hashes);
+    const bad = this.#vouchers.voted(streamId, numbers, hashes);
+    if (bad !== undefined) this.#retract(streamId, bad);
     const claimed = this.#views.get(streamId)?.claimed;
     const own = claimed === undefined ? -1 : numbers.indexOf(claimed);
     if (own < 0 || hashes[own] !== undefined) return;
@@ -199,21 +217,35 @@ export class DownloadCore {
     }
     this.#join();
   }
+  /** The answer to a proof order: blocks within the question, increasing. */
+  onProof(order: ProofOrder, blocks: readonly FetchedBlock[], now: number): void {
+    this.#now = now;
+    this.ledger.fail(order.streamId, now, false);
+    if (this.ledger.distrusts(order.streamId, now)) return;
+    if (blocks[0]?.number === order.numbers[0]) this.#effects.push({ kind: "testimony", order, blocks });
+    else this.acquit(order);
+  }
   /** The order failed; the stream client has already acted on `fault`. */
   onFailure(order: Order, fault: FaultClass, now: number): void {
     this.#now = now;
     const { streamId } = order;
     this.ledger.fail(streamId, now, fault !== "BEHIND");
     if (order.kind === "hashes") this.#chain.skeleton.failed(streamId, order.numbers);
-    else if (fault === "NONE") this.#finish(order);
+    else if (order.kind === "proof") {
+      if (fault === "NONE") this.#vouchers.again(order);
+      else this.acquit(order);
+    } else if (fault === "NONE") this.#finish(order);
     else this.#finish(order)?.segment.excluded.add(streamId);
     if (isCritical(fault)) this.convict(streamId, now);
   }
 
   #begin(order: Order): void {
-    const open = this.ledger.begin(order.streamId, order.kind, this.#now);
-    if (order.kind === "hashes") this.#chain.skeleton.asked(order.streamId, order.numbers, this.#now);
-    else this.#chain.get(order.leg)?.jobs.set(order.streamId, open.overdueAt);
+    const { streamId, kind } = order;
+    const aside = kind === "proof";
+    const open = this.ledger.begin(streamId, aside ? "bodies" : kind, this.#now, aside);
+    if (order.kind === "hashes") this.#chain.skeleton.asked(streamId, order.numbers, this.#now);
+    else if (order.kind === "proof") this.#vouchers.asked(order, open.overdueAt);
+    else this.#chain.get(order.leg)?.jobs.set(streamId, open.overdueAt);
   }
   /** Ends the job of a body order; the leg it was for, if that leg is still in play. */
   #finish(order: BodyOrder): Leg | undefined {
@@ -226,6 +258,17 @@ export class DownloadCore {
     const { streamId, number, text } = lie;
     this.#effects.push({ kind: "blame", streamId, number, text });
     this.convict(streamId, this.#now);
+  }
+
+  #discard(streamId: string, from = 0): void {
+    if (this.#chain.discard(streamId, from)) {
+      this.#effects.push({ kind: "rewound", number: this.frontier.number });
+    }
+  }
+  /** What the peer names from block `bad` on is of no use, and so is its claim to be that high. */
+  #retract(streamId: string, bad: number): void {
+    this.#discard(streamId, bad);
+    this.#effects.push({ kind: "unsupported", streamId, height: bad - 1 });
   }
 
   #plan(): void {
@@ -315,6 +358,8 @@ export class DownloadCore {
         // Higher up our own head may be the wrong one; above genesis there is no such excuse.
         const { streamId } = joined.blocks[0] as FetchedBlock;
         const text = "block 1 does not name this network's genesis block as its parent";
+        const { number, hash } = joined.blocks.at(-1) as FetchedBlock;
+        this.condemn(number, hash, 1);
         this.#onLie({ kind: "lie", streamId, number: 1, text });
       } else if (this.#chain.atBase) this.#effects.push(joined);
     }
@@ -348,7 +393,7 @@ export class DownloadCore {
     }
     const excluded = this.#chain.get(point.number)?.segment.excluded;
     // An overdue voter may still deliver; a majority that is merely slow must not lose to a fast minority.
-    const slow = [...first.voters].some((id) => this.ledger.open(id) !== undefined && !excluded?.has(id));
+    const slow = [...first.voters].some((id) => this.ledger.open(id)?.aside === false && !excluded?.has(id));
     if (!slow && second !== undefined) {
       this.#chain.refuseUndelivered(point, first);
       return true;
@@ -361,6 +406,8 @@ export class DownloadCore {
     if (this.#starved?.why !== why || this.#starved.number !== number) {
       this.#starved = { since: this.#now, number, why };
     }
+    const streamIds = this.#vouchers.useless(this.#now).filter((id) => this.ledger.has(id));
+    if (streamIds.length > 0) this.#effects.push({ kind: "makeWay", streamIds });
     if (this.#retryAt !== undefined) return;
     this.#retryAt = this.#now + Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(this.#retries, 3));
     this.#retries++;

@@ -19,7 +19,7 @@ import {
 import type { PeerSource } from "../stream/mod.ts";
 import { DownloadCore } from "./download_core.ts";
 import type { HeightBook } from "./height.ts";
-import type { BodyOrder, Effect, HashOrder, Order } from "./orders.ts";
+import type { BodyOrder, Effect, HashOrder, Order, ProofOrder } from "./orders.ts";
 import { fetched, type Staging } from "./staging.ts";
 import { type ChainPoint, type DownloadLimits, type FetchedBlock, MAX_BLOCKS_PER_REQUEST } from "./types.ts";
 
@@ -35,6 +35,8 @@ const PATIENCE_MS = 3_000;
 const TURN_MS = 1_500;
 /** The same for hashes: bodies that have come are asked for before hashes far ahead, so these would wait for long. */
 const HASH_TURN_MS = 400;
+/** A voucher for a refused hash has this long to show the block, ms. */
+const PROOF_TIMEOUT_MS = 20_000;
 /** How long a stage waits once nothing can be asked of anybody, before it gives the turn back to the driver. */
 const STARVED_MS = 2_000;
 
@@ -53,8 +55,13 @@ export interface DownloaderOptions {
   readonly verbose: boolean;
   /** Called whenever bodies or hashes came in. */
   readonly onProgress: () => void;
-  /** Looks at blocks that contradict the store; what it fails with is passed on to the stage that waits next. */
-  readonly onForeign: (blocks: readonly FetchedBlock[], signal: AbortSignal) => Promise<void>;
+  /**
+   * Looks at blocks that contradict the store; what it fails with is passed on to the stage that waits next.
+   * @returns the first block of that chain whose bytes are wrong; undefined: nobody was convicted.
+   */
+  readonly onForeign: (blocks: readonly FetchedBlock[], signal: AbortSignal) => Promise<number | undefined>;
+  /** Judges what a voucher for a refused hash has sent; false: nothing is wrong with it. Failures as of `onForeign`. */
+  readonly onTestimony: (blocks: readonly FetchedBlock[], signal: AbortSignal) => Promise<boolean>;
 }
 
 /** What the status page shows of it. */
@@ -138,7 +145,8 @@ export class Downloader {
       candidates: p.candidates.map((c) => ({ hash: c.hash, voters: [...c.voters] })),
     }));
   }
-  status(): DownloadStatus {
+  /** @param goal the height to reach: what is above it is not waited for. */
+  status(goal = Infinity): DownloadStatus {
     const { clock } = this.options;
     const now = clock.monotonic();
     const held = this.#core.held();
@@ -149,7 +157,7 @@ export class Downloader {
       looseBlocks: held.blocks,
       bytes: held.bytes,
       inFlight: this.#core.ledger.inFlight(now),
-      starved: starved === undefined
+      starved: starved === undefined || starved.number > goal
         ? undefined
         : { why: starved.why, number: starved.number, since: clock.now() - (now - starved.since) },
     };
@@ -241,9 +249,9 @@ export class Downloader {
     const begun = clock.monotonic();
     let apply: (now: number) => void;
     try {
-      apply = order.kind === "hashes"
-        ? await this.#askHashes(order, begun)
-        : await this.#askBodies(order, begun);
+      if (order.kind === "hashes") apply = await this.#askHashes(order, begun);
+      else if (order.kind === "bodies") apply = await this.#askBodies(order, begun);
+      else apply = await this.#askProof(order);
     } catch (error) {
       const known = asHsyncError(error);
       apply = (now) => this.#core.onFailure(order, known.fault, now);
@@ -276,6 +284,33 @@ export class Downloader {
     const blocks = answer.value.map((b) => fetched(b, answer.streamId));
     return (now) => this.#core.onBodies(order, blocks, now, now - begun);
   }
+  async #askProof(order: ProofOrder): Promise<(now: number) => void> {
+    const answer = await this.options.peers.client.getBlocksByNumber(order.numbers, {
+      whitelist: new Set([order.streamId]),
+      timeoutMs: PROOF_TIMEOUT_MS,
+      signal: this.#stop.signal,
+    });
+    const blocks = answer.value.map((b) => fetched(b, answer.streamId));
+    return (now) => this.#core.onProof(order, blocks, now);
+  }
+  async #hear(order: ProofOrder, blocks: readonly FetchedBlock[]): Promise<void> {
+    if (await this.options.onTestimony(blocks, this.#stop.signal)) return;
+    this.#core.acquit(order);
+    this.#settle();
+  }
+  async #examine(blocks: readonly FetchedBlock[]): Promise<void> {
+    const bad = await this.options.onForeign(blocks, this.#stop.signal);
+    const last = blocks.at(-1);
+    if (bad === undefined || last === undefined) return;
+    this.#core.condemn(last.number, last.hash, bad);
+    this.#settle();
+  }
+  /** Carries out what the scheduler has decided, and goes on. */
+  #settle(): void {
+    if (this.#stop.signal.aborted) return;
+    this.#core.takeEffects().forEach((e) => this.#carryOut(e));
+    this.#pump();
+  }
   #logFailure(order: Order, error: HsyncError): void {
     const fields = { ...describe(order), peer: order.streamId, code: error.code, fault: error.fault, error };
     if (this.options.verbose) this.options.logger.info("request failed", fields);
@@ -293,8 +328,22 @@ export class Downloader {
         this.#track(staging.dropAbove(effect.number));
         break;
       case "foreign":
-        this.#track(this.options.onForeign(effect.blocks, this.#stop.signal));
+        this.#track(this.#examine(effect.blocks));
         break;
+      case "testimony":
+        this.#track(this.#hear(effect.order, effect.blocks));
+        break;
+      case "makeWay": {
+        const why = "they vouch for a block that was refused, and nobody has a better one";
+        logger.warn("streams make way for others", {
+          code: "STREAMS_RENEWED",
+          released: effect.streamIds.length,
+          why,
+        });
+        peers.release(effect.streamIds, why);
+        peers.wantPeers(why);
+        break;
+      }
       case "blame": {
         const { streamId, number, text } = effect;
         logger.warn("a peer sent a wrong block", { peer: streamId, number, text });

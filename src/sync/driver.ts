@@ -375,7 +375,7 @@ export class SyncDriver {
 
   #input(): ReportInput {
     const estimate = this.#heights.estimate();
-    const download = this.#assembly?.downloader.status();
+    const download = this.#assembly?.downloader.status(this.#goal());
     const started = this.#cycles > 0;
     return {
       decision: this.#decision,

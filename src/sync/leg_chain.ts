@@ -53,6 +53,8 @@ export class LegChain {
   #base: number;
   /** Called when a candidate is set aside. */
   onRefused: (number: number, hash: Uint8Array, why: string) => void = () => {};
+  /** Called when that is because somebody sent wrong bytes of block `bad`. */
+  onCondemned: (number: number, hash: Uint8Array, bad: number) => void = () => {};
 
   constructor(frontier: ChainPoint, base: number, private readonly witness: Witness) {
     this.#frontier = frontier;
@@ -161,7 +163,10 @@ export class LegChain {
     if (refuse !== undefined && lost !== undefined) {
       const candidate = this.#accepted.find((leg) => leg.to === lost.number)?.candidate ??
         this.#legs.get(lost.number)?.candidate;
-      if (candidate !== undefined) this.refuse(lost, candidate, refuse);
+      if (candidate !== undefined) {
+        this.refuse(lost, candidate, refuse);
+        if (bad.length > 0) this.onCondemned(lost.number, candidate.hash, point.number + 1);
+      }
       this.#legs.delete(lost.number);
     }
     if (next !== undefined) this.#legs.delete(next.number);
@@ -184,12 +189,12 @@ export class LegChain {
     }
   }
   /**
-   * A peer's votes are void: drops legs that rested on them alone, and reopens the run where it did and a rival
+   * A peer's votes from `from` on are void: drops legs that rested on them alone, and reopens the run where it did and a rival
    * candidate stands. Returns true when the run was shortened.
    * @param bare heights where a candidate lost its last voter.
    */
-  discard(streamId: string): boolean {
-    const bare = new Set(this.skeleton.discard(streamId));
+  discard(streamId: string, from = 0): boolean {
+    const bare = new Set(this.skeleton.discard(streamId, from));
     for (const [to, leg] of [...this.#legs]) {
       if (bare.has(to) && leg.candidate.voters.size === 0) this.#legs.delete(to);
     }

@@ -31,8 +31,19 @@ export interface BodyOrder {
   /** End of the leg it is for. */
   readonly leg: number;
 }
+/** Asks a peer for a block whose hash it vouched for, and which was found to be wrong. */
+export interface ProofOrder {
+  readonly kind: "proof";
+  readonly streamId: string;
+  /** The block, and the one after it where the peer has one. */
+  readonly numbers: readonly number[];
+  /** The refused hash and its height. */
+  readonly point: number;
+  /** 32 bytes. */
+  readonly hash: Uint8Array;
+}
 /** A request to send. */
-export type Order = HashOrder | BodyOrder;
+export type Order = HashOrder | BodyOrder | ProofOrder;
 
 /** What the shell must do now. */
 export type Effect =
@@ -45,6 +56,10 @@ export type Effect =
   | { readonly kind: "foreign"; readonly blocks: readonly FetchedBlock[] }
   /** A candidate is out, and nobody is to blame for that. */
   | { readonly kind: "refused"; readonly number: number; readonly hash: Uint8Array; readonly why: string }
+  /** A voucher for a refused hash has sent the block in question: to be judged by that. */
+  | { readonly kind: "testimony"; readonly order: ProofOrder; readonly blocks: readonly FetchedBlock[] }
+  /** Nobody has anything usable, and these vouch for what was refused: their places are for others. */
+  | { readonly kind: "makeWay"; readonly streamIds: readonly string[] }
   /** The peer has nothing at the height that it claims; it showed blocks up to `height`. */
   | { readonly kind: "unsupported"; readonly streamId: string; readonly height: number };
 

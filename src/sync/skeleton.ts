@@ -165,10 +165,11 @@ export class Skeleton {
       if (point.asks.get(streamId)?.answer !== "voted") point.asks.delete(streamId);
     }
   }
-  /** The peer lied: its votes are void. Returns the heights where a candidate lost its last voter. */
-  discard(streamId: string): number[] {
+  /** The peer's votes from `from` on are void. Returns the heights where a candidate lost its last voter. */
+  discard(streamId: string, from = 0): number[] {
     const bare: number[] = [];
     for (const point of this.#points) {
+      if (point.number < from) continue;
       const ask = point.asks.get(streamId);
       if (ask !== undefined) ask.answer = "failed";
       const lost = point.candidates.find((c) => c.voters.has(streamId) && c.voters.size === 1);

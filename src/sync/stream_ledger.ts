@@ -14,6 +14,8 @@ export interface OpenQuestion {
   readonly askedAt: number;
   /** From then on somebody else may be asked the same, ms, monotonic. */
   readonly overdueAt: number;
+  /** Asked beside the download: it takes no slot of it, and nothing waits for it. */
+  readonly aside: boolean;
 }
 
 interface Entry {
@@ -95,12 +97,14 @@ export class StreamLedger {
   responsive(id: string, now: number): boolean {
     const e = this.#entries.get(id);
     if (e === undefined || this.distrusts(id, now)) return false;
-    return e.open === undefined ? e.restUntil <= now : e.open.overdueAt > now;
+    return e.open === undefined ? e.restUntil <= now : !e.open.aside && e.open.overdueAt > now;
   }
-  /** Questions under way that are not overdue. */
+  /** Questions of the download under way that are not overdue. */
   inFlight(now: number): number {
     let n = 0;
-    for (const e of this.#entries.values()) if (e.open !== undefined && e.open.overdueAt > now) n++;
+    for (const { open } of this.#entries.values()) {
+      if (open !== undefined && !open.aside && open.overdueAt > now) n++;
+    }
     return n;
   }
   /** Some stream will be available again shortly. */
@@ -112,8 +116,8 @@ export class StreamLedger {
     return this.#entries.get(id)?.open;
   }
   /** Notes that the stream has a question now; returns when it will be overdue. */
-  begin(id: string, kind: OpenQuestion["kind"], now: number): OpenQuestion {
-    const question = { kind, askedAt: now, overdueAt: now + this.overdueMs(kind) };
+  begin(id: string, kind: OpenQuestion["kind"], now: number, aside = false): OpenQuestion {
+    const question = { kind, askedAt: now, overdueAt: now + this.overdueMs(kind), aside };
     const e = this.#entries.get(id);
     if (e !== undefined) {
       e.open = question;

@@ -75,6 +75,18 @@ export interface BatchVerifier {
    */
   verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict>;
   /**
+   * Judges the block that would follow `head`, the store's, and with it perhaps the block after, by what they are alone:
+   * nothing is accepted, and nothing is remembered of them.
+   *
+   * @returns those who sent bytes that are objectively wrong.
+   * @throws {HsyncError} fault NONE.
+   */
+  examineNext?(
+    blocks: readonly FetchedBlock[],
+    head: ChainPoint,
+    signal: AbortSignal,
+  ): Promise<readonly Culprit[]>;
+  /**
    * Looks at blocks, ascending and linked, the lowest of which stands on another block than `head`, the store's.
    *
    * @param rootOf the first blocks of a sender's chain that are others than ours; undefined where it does not say.

@@ -56,6 +56,12 @@ class Bench {
     const order = this.take(id);
     if (order.kind === "hashes") {
       this.core.onHashes(order, order.numbers.map((n) => of.blocks[n]?.block.hash), this.now, 10);
+    } else if (order.kind === "proof") {
+      this.core.onProof(
+        order,
+        blocks(order.numbers[0] as number, order.numbers.at(-1) as number, id, of),
+        this.now,
+      );
     } else {
       this.core.onBodies(order, blocks(order.question.from, order.question.to, id, of), this.now, 10);
     }

@@ -232,8 +232,7 @@ export class DownloadCore {
     this.ledger.fail(streamId, now, fault !== "BEHIND");
     if (order.kind === "hashes") this.#chain.skeleton.failed(streamId, order.numbers);
     else if (order.kind === "proof") {
-      if (fault === "NONE") this.#vouchers.again(order);
-      else this.acquit(order);
+      if (fault !== "NONE" || !this.#vouchers.again(order)) this.acquit(order);
     } else if (fault === "NONE") this.#finish(order);
     else this.#finish(order)?.segment.excluded.add(streamId);
     if (isCritical(fault)) this.convict(streamId, now);

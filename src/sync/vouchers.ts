@@ -13,6 +13,8 @@ import type { ProofOrder } from "./orders.ts";
 const AT_ONCE = 3;
 /** Refused hashes that are remembered, the newest. */
 const MAX_CASES = 16;
+/** Questions to one voucher that come to nothing without its fault, at most: a peer that is busy for ever shows nothing, either. */
+const MAX_TRIES = 3;
 /** Vouchers of one refused hash that are remembered. */
 const MAX_VOUCHERS = 256;
 
@@ -30,6 +32,8 @@ type Standing = "unasked" | number | "vain" | "released";
 
 interface Case extends Condemned {
   readonly vouchers: Map<string, Standing>;
+  /** Questions that came to nothing. */
+  readonly tries: Map<string, number>;
 }
 
 export class Vouchers {
@@ -39,7 +43,7 @@ export class Vouchers {
   condemn(condemned: Condemned, voters: Iterable<string>): void {
     let known = this.#find(condemned.number, condemned.hash);
     if (known === undefined) {
-      known = { ...condemned, vouchers: new Map() };
+      known = { ...condemned, vouchers: new Map(), tries: new Map() };
       this.#cases = [...this.#cases, known].slice(-MAX_CASES);
     }
     for (const id of voters) this.#add(known, id);
@@ -77,9 +81,14 @@ export class Vouchers {
   asked(order: ProofOrder, overdueAt: number): void {
     this.#set(order, overdueAt);
   }
-  /** It was not the peer's fault that nothing came of it. */
-  again(order: ProofOrder): void {
+  /** It was not the peer's fault that nothing came of it. @returns false: it is not asked again. */
+  again(order: ProofOrder): boolean {
+    const known = this.#find(order.point, order.hash);
+    if (known?.vouchers.has(order.streamId) !== true) return true;
+    const spent = (known.tries.get(order.streamId) ?? 0) + 1;
+    known.tries.set(order.streamId, spent);
     this.#set(order, "unasked");
+    return spent < MAX_TRIES;
   }
   /** The peer does not send what it vouched for, or what it sends is not wrong. */
   vain(order: ProofOrder): void {
@@ -100,7 +109,10 @@ export class Vouchers {
   }
   /** The stream is gone. */
   forget(streamId: string): void {
-    for (const { vouchers } of this.#cases) vouchers.delete(streamId);
+    for (const { vouchers, tries } of this.#cases) {
+      vouchers.delete(streamId);
+      tries.delete(streamId);
+    }
   }
 
   #underWay(now: number): number {

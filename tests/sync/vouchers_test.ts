@@ -226,11 +226,18 @@ Deno.test("who names a refused hash later is asked like the others; who did not 
   assert.equal(vouchers.voted("other", [30, 40], [hashAt(HONEST, 30), hashAt(HONEST, 41)]), undefined);
   assert.equal(ask(vouchers, "other"), undefined);
   const order = ask(vouchers, "late") as ProofOrder;
-  vouchers.again(order);
+  assert.ok(vouchers.again(order));
   vouchers.vain(ask(vouchers, "late") as ProofOrder);
   assert.deepEqual(vouchers.useless(0), ["late"]);
   assert.deepEqual(vouchers.useless(0), [], "named once");
   assert.equal(vouchers.voted("late", [40], [HASH]), FORKS_AT);
+});
+
+Deno.test("a voucher that has always something in the way is not asked for ever", () => {
+  const vouchers = new Vouchers();
+  vouchers.condemn(CONDEMNED, ["busy"]);
+  const again = () => vouchers.again(ask(vouchers, "busy") as ProofOrder);
+  assert.deepEqual([again(), again(), again()], [true, true, false]);
 });
 
 Deno.test("refused hashes and their vouchers are remembered up to a bound", () => {

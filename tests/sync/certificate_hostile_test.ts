@@ -106,7 +106,7 @@ for (const kind of KINDS) {
   Deno.test(`${LIARS} peers with the same fork ("${kind}") and one honest peer: the head is reached, and all liars are convicted (seed ${SEED})`, async () => {
     // Above the honest head they claim something that is always tried.
     await against({ chain: forkedAt(25, tip(HONEST) + 5, kind) }, async ({ rig }) => {
-      await rig.until(() => rig.peers.streams().length === 1, 120_000, 20);
+      await rig.until(() => rig.peers.streams().length === 1, 3_600_000, 20);
       assert.equal(new Set(rig.peers.reports.map((r) => r.id)).size, LIARS);
       assert.ok(rig.peers.has("honest"));
     });

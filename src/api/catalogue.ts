@@ -257,6 +257,12 @@ const OURS: readonly Row[] = [
   ["gauge", "hmy_sync_bodies_waiting", SHARD, "blocks whose incoming receipts wait for a proof"],
   ["counter", "hmy_sync_bodies_proven", SHARD, "blocks whose incoming receipts source headers have proven"],
   ["gauge", "hmy_stream_num_cooldown_streams", TOPIC, "peers in cooldown"],
+  [
+    "counter",
+    "hmy_stream_shunned_peers",
+    TOPIC,
+    "times that a peer's connections were refused for opening stream after stream",
+  ],
   ["gauge", "hmy_stream_num_required_streams", { ...TOPIC, kind: REQUIRED_KINDS }, "thresholds in force"],
   ["gauge", "hmy_stream_discovery_next_run_seconds", TOPIC, "time to the next discovery run", UNKNOWN],
   [

@@ -119,6 +119,8 @@ function onlyKnown(host: LibP2PHost): P2PHost {
     protect: (peerId, tag) => host.protect(peerId, tag),
     unprotect: (peerId, tag) => host.unprotect(peerId, tag),
     disconnect: (peerId) => host.disconnect(peerId),
+    shun: (peerId, ms) => host.shun(peerId, ms),
+    admit: (peerId) => host.admit(peerId),
     on: (listener) => host.on(listener),
     stop: () => host.stop(),
   };

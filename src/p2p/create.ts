@@ -106,7 +106,9 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
   const reachability = new Reachability();
   const family = options.ip.includes(":") ? "ip6" : "ip4";
   const listen = parseMultiaddr(`/${family}/${options.ip}/tcp/${options.port}`).toString();
+  const clock = options.clock ?? new SystemClock();
   const gate = new Gate({
+    clock,
     maxConnsPerIp: options.maxConnsPerIp ?? (privateNetwork ? 100 : 10),
     maxIps: options.maxPeers ?? 0,
     privateAddresses: privateNetwork,
@@ -135,7 +137,7 @@ export async function createHost(options: HostOptions): Promise<LibP2PHost> {
     bootnodes,
     staticPeers,
     resolver: options.resolver ?? systemTxtResolver,
-    clock: options.clock ?? new SystemClock(),
+    clock,
     random: options.random ?? new SystemRandom(),
     log: options.log ?? nullLogger,
   });

@@ -5,9 +5,11 @@
  * place, and a stranger's address book could make us knock on private networks. It is also the one place that sees
  * every raw connection, which an orderly leave needs. What must stay true: the number of inbound connections of one IP
  * never exceeds the limit, counted from the first packet on; a closed connection gives its place back whatever ended
- * it; and once the gate is shut, no connection comes about any more, in or out.
+ * it; who is shunned has no connection, whatever its address, until its time is over; and once the gate is shut, no
+ * connection comes about any more, in or out.
  */
 import type { ConnectionGater, MultiaddrConnection, PeerId } from "@libp2p/interface";
+import { type Clock, LruMap } from "../base/mod.ts";
 import { hostOf, isPrivateAddress, networkOf } from "./addresses.ts";
 
 export interface GaterOptions {
@@ -19,7 +21,17 @@ export interface GaterOptions {
   readonly privateAddresses: boolean;
   /** True: nobody with a private address is dialled, whoever told of it (`DisablePrivateIPScan`). */
   readonly neverDialPrivate?: boolean;
+  readonly clock: Clock;
 }
+
+/** Shunned peers remembered at once, and addresses that they came from. */
+const MAX_SHUNNED = 2_048;
+/**
+ * Who a connection is from shows only after a handshake, which costs more than a stream. An address that a shunned peer
+ * has come from is let in this seldom, for as long as it keeps coming; others may live behind the same address.
+ */
+const SLOW_ENTRY_MS = 1_000;
+const SLOW_FOR_MS = 60_000;
 
 /** A connection below encryption and muxer. */
 export type RawConnection = Pick<
@@ -34,14 +46,18 @@ export class Gate {
   readonly #byIp = new Map<string, number>();
   /** Every raw connection to the peer at its other end, once encryption has told who that is. */
   readonly #raw = new Map<RawConnection, string | undefined>();
+  /** Peers that nobody wants to meet, and until when, ms on the monotonic clock. */
+  readonly #shunned = new LruMap<string, number>(MAX_SHUNNED);
+  /** IPs that they came from: until when these are let in slowly, and when the next one is. */
+  readonly #slow = new LruMap<string, { readonly until: number; readonly next: number }>(MAX_SHUNNED);
   #shut = false;
 
   constructor(options: GaterOptions) {
     this.#options = options;
-    const known = (peer: PeerId, raw: RawConnection) => this.#outbound(raw, peer.toString());
+    const known = (peer: PeerId, raw: RawConnection) => this.#known(raw, peer.toString());
     const closed = () => this.#shut;
     this.rules = {
-      denyDialPeer: closed,
+      denyDialPeer: (peer) => this.#shut || this.isShunned(peer.toString()),
       denyDialMultiaddr: (address) =>
         this.#shut || (options.neverDialPrivate === true && isPrivateAddress(address)),
       denyInboundConnection: (raw) => this.#inbound(raw),
@@ -60,6 +76,28 @@ export class Gate {
    */
   cut(peerId: string, reason: string): void {
     for (const [raw, peer] of [...this.#raw]) if (peer === peerId) raw.abort(new Error(reason));
+  }
+
+  /**
+   * Lets no new connection with a peer come about for `ms`, or for longer where that was said before. Those that stand are
+   * the caller's to cut.
+   */
+  shun(peerId: string, ms: number): void {
+    const until = this.#options.clock.monotonic() + ms;
+    this.#shunned.set(peerId, Math.max(until, this.#shunned.get(peerId) ?? until));
+    for (const [raw, peer] of this.#raw) if (peer === peerId) this.#slowDown(raw);
+  }
+  /** Takes back `shun`; undefined: for everybody. */
+  admit(peerId: string | undefined): void {
+    if (peerId === undefined) this.#shunned.clear();
+    else this.#shunned.delete(peerId);
+  }
+  isShunned(peerId: string): boolean {
+    const until = this.#shunned.get(peerId);
+    if (until === undefined) return false;
+    if (this.#options.clock.monotonic() < until) return true;
+    this.#shunned.delete(peerId);
+    return false;
   }
 
   /**
@@ -84,6 +122,7 @@ export class Gate {
     const host = hostOf(raw.remoteAddr);
     if (host !== undefined) {
       const ip = networkOf(host);
+      if (this.#tooSoon(ip)) return true;
       const n = this.#byIp.get(ip) ?? 0;
       const { maxConnsPerIp, maxIps } = this.#options;
       if (n >= maxConnsPerIp) return true;
@@ -96,9 +135,29 @@ export class Gate {
     return false;
   }
 
-  #outbound(raw: RawConnection, peer: string): boolean {
+  /** Who is at the other end of a connection has come out. */
+  #known(raw: RawConnection, peer: string): boolean {
     this.#keep(raw, peer);
-    return this.#shut;
+    if (!this.isShunned(peer)) return this.#shut;
+    this.#slowDown(raw);
+    return true;
+  }
+
+  #slowDown(raw: RawConnection): void {
+    const host = hostOf(raw.remoteAddr);
+    if (host === undefined) return;
+    const now = this.#options.clock.monotonic();
+    this.#slow.set(networkOf(host), { until: now + SLOW_FOR_MS, next: now + SLOW_ENTRY_MS });
+  }
+  /** True when an IP that shunned peers come from has had its turn. */
+  #tooSoon(ip: string): boolean {
+    const slow = this.#slow.get(ip);
+    if (slow === undefined) return false;
+    const now = this.#options.clock.monotonic();
+    if (now >= slow.until) this.#slow.delete(ip);
+    else if (now < slow.next) return true;
+    else this.#slow.set(ip, { ...slow, next: now + SLOW_ENTRY_MS });
+    return false;
   }
 
   #keep(raw: RawConnection, peer: string | undefined): void {

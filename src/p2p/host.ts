@@ -95,7 +95,10 @@ export class LibP2PHost implements P2PHost {
       isConnected,
       needsBootnodes: () => this.#discovery.routingTableSize < SMALL_TABLE,
       isolated: () => node.getPeers().length === 0,
-      onStatic: () => this.#events.emit({ type: "static" }),
+      onStatic: () => {
+        for (const peer of this.staticPeers()) this.admit(peer.peerId);
+        this.#events.emit({ type: "static" });
+      },
     });
     this.#listen();
   }
@@ -295,6 +298,15 @@ export class LibP2PHost implements P2PHost {
     for (const stream of this.#streams) if (stream.peerId === peerId) stream.forsake("disconnecting");
     this.#gate.cut(peerId, "disconnecting");
     await this.#node.hangUp(parsePeerId(peerId));
+  }
+
+  shun(peerId: string, ms: number): void {
+    if (!this.#bootstrap.isStatic(peerId)) this.#gate.shun(peerId, ms);
+    if (!this.#stopping.signal.aborted) this.#run(this.disconnect(peerId), "disconnecting a shunned peer");
+  }
+
+  admit(peerId: string | undefined): void {
+    this.#gate.admit(peerId);
   }
 
   on(listener: (event: PeerEvent) => void): Cancel {

@@ -100,6 +100,10 @@ export interface P2PHost {
   unprotect(peerId: string, tag: string): void;
   /** Closes every connection to the peer. */
   disconnect(peerId: string): Promise<void>;
+  /** Closes every connection to the peer and has none with it for `ms`; one that the operator named is only disconnected. */
+  shun(peerId: string, ms: number): void;
+  /** Takes back `shun`: of one peer, or of all. */
+  admit(peerId: string | undefined): void;
   on(listener: (event: PeerEvent) => void): Cancel;
   stop(): Promise<void>;
 }

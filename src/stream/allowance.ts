@@ -12,14 +12,15 @@ import {
   CAP_VIOLATIONS_ALLOWED,
   CAP_WINDOW_MS,
   EMPTY_PER_MINUTE,
+  OPENED_PER_MINUTE,
   UNSOLICITED_PER_MINUTE,
 } from "./constants.ts";
 
 /**
  * What is counted: requests turned away as `too busy`, requests above a cap, answers to questions never asked, frames and
- * messages with nothing in them.
+ * messages with nothing in them, streams opened: these belong to nobody but the peer.
  */
-export type Breach = "busy" | "cap" | "unasked" | "empty";
+export type Breach = "busy" | "cap" | "unasked" | "empty" | "open";
 
 interface Allowance {
   readonly most: number;
@@ -31,6 +32,7 @@ const ALLOWANCES: Readonly<Record<Breach, Allowance>> = {
   cap: { most: CAP_VIOLATIONS_ALLOWED, windowMs: CAP_WINDOW_MS },
   unasked: { most: UNSOLICITED_PER_MINUTE, windowMs: 60_000 },
   empty: { most: EMPTY_PER_MINUTE, windowMs: 60_000 },
+  open: { most: OPENED_PER_MINUTE, windowMs: 60_000 },
 };
 /** Peers remembered at once. */
 const MAX_PEERS = 1_024;
@@ -47,6 +49,7 @@ export class Allowances {
       cap: new LruMap(peers),
       unasked: new LruMap(peers),
       empty: new LruMap(peers),
+      open: new LruMap(peers),
     };
   }
 

@@ -161,6 +161,7 @@ export class StreamManager implements StreamOwner {
   forgive(peer: string | undefined): number {
     const before = this.core.book.cooldowns.activeCount(this.#now());
     this.#step({ type: "forgive", peer });
+    this.#o.host.admit(peer);
     return before - this.core.book.cooldowns.activeCount(this.#now());
   }
   /** Ends a peer's streams by hand. @returns false when there is none. */
@@ -341,6 +342,22 @@ export class StreamManager implements StreamOwner {
     stream.run();
     const { peerId: peer, direction, remoteAddress: address, muxer } = p2p;
     this.#step({ type: "opened", instance, peer, direction, address, muxer });
+    if (direction === "in") this.#countOpened(peer);
+  }
+
+  /**
+   * Has nothing to do with a peer any more that opens stream after stream: a refused one costs us about as much as it does
+   * its opener, so that counting them is not enough.
+   */
+  #countOpened(peer: string): void {
+    const { core: { discovery, book: { cooldowns } } } = this;
+    const { host, serving: { allowances, meter } } = this.#o;
+    if (this.#leaving || discovery.isTrusted(peer)) return;
+    const count = allowances.breach(peer, "open");
+    if (count === 0) return;
+    this.report(peer, offence("FLOOD", `${count} streams opened within a minute`));
+    meter.count(METRIC.shunnedPeers);
+    host.shun(peer, (cooldowns.get(peer)?.expireAt ?? 0) - this.#now());
   }
 
   #probe(instance: number): void {

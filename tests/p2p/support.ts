@@ -4,6 +4,7 @@
  * Why it exists: every test needs some hosts, and none may leave a socket or a timer behind. What must stay true:
  * tests wait for events, never for time.
  */
+import { SystemClock } from "../../src/base/mod.ts";
 import { createLibp2p, type Libp2p } from "libp2p";
 import {
   createHost,
@@ -95,7 +96,7 @@ export async function bareNode(muxer: Muxer = "yamux"): Promise<Libp2p<HostServi
     privateNetwork: true,
     muxers: [muxer],
     maxConnections: 100,
-    gate: new Gate({ maxConnsPerIp: 100, maxIps: 0, privateAddresses: true }),
+    gate: new Gate({ clock: new SystemClock(), maxConnsPerIp: 100, maxIps: 0, privateAddresses: true }),
     dialTimeoutMs: TIMEOUT,
     dhtConcurrency: 3,
     servesDht: true,

@@ -3,7 +3,7 @@
  * come of them.
  */
 import assert from "node:assert/strict";
-import { MAX_QUEUED_REQUESTS } from "../../src/stream/constants.ts";
+import { MAX_QUEUED_REQUESTS, OPENED_PER_MINUTE } from "../../src/stream/constants.ts";
 import { METRIC } from "../../src/stream/meters.ts";
 import { answerHeights } from "./support/raw_peer.ts";
 import { io, Loopback, type LoopbackNode, until } from "./support/loopback.ts";
@@ -52,12 +52,12 @@ class Mute {
   }
 }
 /** Tries until it succeeds, as whoever is turned away at the door does. */
-async function persist<T>(attempt: () => Promise<T>): Promise<T> {
+async function persist<T>(attempt: () => Promise<T>, most = 100): Promise<T> {
   for (let tries = 0;; tries++) {
     try {
       return await attempt();
     } catch (error) {
-      if (tries >= 100) throw error;
+      if (tries >= most) throw error;
       await io();
     }
   }
@@ -137,4 +137,32 @@ Deno.test("flood: of a thousand requests on one stream: ten a second are served,
   for (let id = 1n; id <= 200n; id++) again.request(id, { type: "getBlockNumber" });
   await until("the second stream to be reset", () => again.ended !== undefined);
   assert.equal(server.protocol.streams().some((s) => s.id === flooder.host.peerId), false);
+});
+
+// T-24
+Deno.test("flood: of streams by one peer: its connection goes and the next ones are refused, while its neighbours are let in", async () => {
+  await using net = new Loopback();
+  const server = await net.node({ caps: CAPS, maxReserved: MAX_RESERVED });
+  const honest = await net.node({ knows: [server] });
+  await until("the honest client's stream", () => honest.protocol.streams().length === 1);
+  const flooder = await net.raw(answerHeights(60));
+  const working = beside(fetch(honest, 5));
+  let opened = 0;
+  const flood = async () => {
+    for (;; opened++) await flooder.open(server);
+  };
+  await assert.rejects(flood(), { fault: "TRANSPORT" });
+  assert.ok(opened >= OPENED_PER_MINUTE && opened < OPENED_PER_MINUTE + 10, `${opened} streams`);
+  await until("its connection to be gone", () => server.host.connectedPeers() === 1);
+  await assert.rejects(flooder.open(server), { fault: "TRANSPORT" });
+  const [entry] = server.protocol.snapshot().cooldownList;
+  assert.deepEqual([entry?.id, entry?.reason], [flooder.host.peerId, "rate_violation"]);
+  assert.equal(await working, 50);
+  assert.deepEqual(honest.events.filter((e) => e.type === "removed"), []);
+
+  // The address is let in once a second, whoever comes from it.
+  const neighbour = await net.raw(answerHeights(60));
+  const stream = await persist(() => neighbour.open(server), 1_000);
+  await until("the neighbour's stream", () => server.protocol.streams().length === 2);
+  assert.equal(stream.ended, undefined);
 });

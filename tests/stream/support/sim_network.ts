@@ -82,6 +82,7 @@ export class SimHost implements P2PHost {
   readonly #handlers = new Map<string, (stream: P2PStream) => void>();
   readonly #listeners = new Set<(event: PeerEvent) => void>();
   readonly #connected = new Set<string>();
+  readonly #shunned = new Map<string, number>();
 
   constructor(network: SimNetwork, peerId: string) {
     this.network = network;
@@ -107,6 +108,7 @@ export class SimHost implements P2PHost {
   #reach(peerId: string): SimHost {
     const other = this.network.hosts.get(peerId);
     if (!this.isUp || other === undefined || !other.isUp) throw unreachable(`no route to ${peerId}`);
+    if (this.#shuns(peerId) || other.#shuns(this.peerId)) throw unreachable(`${peerId} lets nobody in`);
     return other;
   }
 
@@ -211,6 +213,17 @@ export class SimHost implements P2PHost {
   disconnect(peerId: string): Promise<void> {
     this.#drop(peerId, "disconnected");
     return Promise.resolve();
+  }
+  shun(peerId: string, ms: number): void {
+    this.#shunned.set(peerId, this.network.clock.monotonic() + ms);
+    this.#drop(peerId, "shunned");
+  }
+  admit(peerId: string | undefined): void {
+    if (peerId === undefined) this.#shunned.clear();
+    else this.#shunned.delete(peerId);
+  }
+  #shuns(peerId: string): boolean {
+    return this.network.clock.monotonic() < (this.#shunned.get(peerId) ?? 0);
   }
   on(listener: (event: PeerEvent) => void): Cancel {
     this.#listeners.add(listener);

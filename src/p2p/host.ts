@@ -49,6 +49,7 @@ export class LibP2PHost implements P2PHost {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #resolver: TxtResolver;
+  #endTrim: Cancel = () => {};
   #left: Promise<void> | undefined;
   #stopped: Promise<void> | undefined;
 
@@ -70,6 +71,7 @@ export class LibP2PHost implements P2PHost {
       log,
       connections: () => node.getConnections(),
       streamsOn: (c) => [...this.#streams].filter((s) => s.timeline === c.timeline).length,
+      identified: (peerId) => this.#told.has(peerId),
       isStatic: (peerId) => this.#bootstrap.isStatic(peerId),
     });
     this.#reachability = parts.reachability;
@@ -108,6 +110,7 @@ export class LibP2PHost implements P2PHost {
     await this.#node.start();
     if (this.#hasPublicAddress()) this.#serveDht();
     this.#bootstrap.start();
+    this.#endTrim = this.#trim.begin((look) => this.#run(look, "trimming connections"));
   }
 
   #listen(): void {
@@ -340,6 +343,7 @@ export class LibP2PHost implements P2PHost {
   }
 
   async #leave(): Promise<void> {
+    this.#endTrim();
     // A connection and its raw one share the record of their times: that is how to tell which of them carries streams.
     const busy = new Set<unknown>([...this.#streams].map((stream) => stream.timeline));
     for (const stream of this.#streams) stream.forsake("leaving");

@@ -39,6 +39,10 @@ export class PeersTold {
     this.#told.clear();
   }
 
+  /** True for a connected peer that has said who it is. */
+  has(peerId: string): boolean {
+    return this.#told.has(peerId);
+  }
   protocolsOf(peerId: string): string[] {
     return [...this.#told.get(peerId)?.protocols ?? []];
   }

@@ -3,10 +3,11 @@
  *
  * Why it exists: the network library knows one limit, above which it refuses whoever comes; a Go node lets everybody in,
  * and now and then sends those away who are of the least use. What must stay true: a peer that anybody protects stays, and
- * so does a connection that carries a sync stream or is younger than a minute; between two rounds others get time to come.
+ * so does a connection that carries a sync stream or is younger than a minute, a quarter of that if nothing ever came of it;
+ * between two rounds others get time to come; and a round needs no newcomer, since a full house lets nobody in.
  */
 import type { Connection } from "@libp2p/interface";
-import type { Clock, Logger } from "../base/mod.ts";
+import type { Cancel, Clock, Logger } from "../base/mod.ts";
 
 /** Numbers of connections. `high` 0: nobody is ever sent away. */
 export interface Watermarks {
@@ -18,6 +19,8 @@ export interface Watermarks {
 
 /** A connection younger than this has not had the time to show its use. */
 const GRACE_MS = 60_000;
+/** One whose peer has not even said who it is. A Go node does within a second. */
+const MUTE_GRACE_MS = 15_000;
 /** Between two rounds. */
 const PAUSE_MS = 10_000;
 const CLOSE_TIMEOUT_MS = 5_000;
@@ -29,6 +32,8 @@ export interface TrimOptions {
   /** All connections, each with how many of our streams it carries. */
   readonly connections: () => Connection[];
   readonly streamsOn: (connection: Connection) => number;
+  /** True once a peer has told what it speaks. */
+  readonly identified: (peerId: string) => boolean;
   /** True for a peer that the operator named. */
   readonly isStatic: (peerId: string) => boolean;
 }
@@ -51,7 +56,12 @@ export class Trim {
     if (tags?.delete(tag) === true && tags.size === 0) this.#guarded.delete(peerId);
   }
 
-  /** A connection has come: looks whether there are too many now. Never rejects. */
+  /** Looks from now on, also while nobody comes. @param run keeps the promise of a look, which never rejects. */
+  begin(run: (look: Promise<void>) => void): Cancel {
+    return this.#o.clock.every(PAUSE_MS, () => run(this.look()));
+  }
+
+  /** Looks whether there are too many connections now. Never rejects. */
   async look(): Promise<void> {
     const { marks, clock, log, connections } = this.#o;
     const now = clock.monotonic();
@@ -69,11 +79,13 @@ export class Trim {
 
   /** Those that go: the fewest streams of any kind first, then those that others opened, then the youngest. */
   choose(all: readonly Connection[]): Connection[] {
-    const { marks, clock, streamsOn, isStatic } = this.#o;
+    const { marks, clock, streamsOn, identified, isStatic } = this.#o;
+    const grace = (c: Connection) =>
+      c.streams.length === 0 && !identified(c.remotePeer.toString()) ? MUTE_GRACE_MS : GRACE_MS;
     const stays = (peerId: string) => this.#guarded.has(peerId) || isStatic(peerId);
     const now = clock.now();
     return all
-      .filter((c) => now - c.timeline.open >= GRACE_MS && streamsOn(c) === 0)
+      .filter((c) => now - c.timeline.open >= grace(c) && streamsOn(c) === 0)
       .filter((c) => !stays(c.remotePeer.toString()))
       .sort((a, b) =>
         a.streams.length - b.streams.length ||

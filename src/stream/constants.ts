@@ -87,7 +87,7 @@ export const BUSY_WINDOW_MS = 60_000;
  * minutes (§3.4); every removal that leaves it with few streams starts a discovery, and each of those may bring us one
  * that it does not need (§3.5). One that opens more is not looking for a stream.
  */
-export const OPENED_PER_MINUTE = 30;
+export const OPENED_PER_MINUTE = 20;
 /** Answers to questions never asked, within a minute, that make a peer a liar (§7.1). */
 export const UNSOLICITED_PER_MINUTE = 20;
 

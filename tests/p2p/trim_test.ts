@@ -17,6 +17,7 @@ class Scene {
   readonly all: Connection[] = [];
   readonly closed: string[] = [];
   readonly busy = new Set<string>();
+  readonly mute = new Set<string>();
   readonly trim: Trim;
   constructor(low: number, high: number) {
     this.trim = new Trim({
@@ -25,6 +26,7 @@ class Scene {
       log: nullLogger,
       connections: () => this.all,
       streamsOn: (c) => this.busy.has(c.remotePeer.toString()) ? 1 : 0,
+      identified: (peer) => !this.mute.has(peer),
       isStatic: (peer) => peer === "static",
     });
   }
@@ -75,6 +77,23 @@ Deno.test("trim: protected peers, sync streams and newcomers stay even when too 
   assert.deepEqual(chosen(), ["idle"]);
   scene.trim.unguard("guarded", "b");
   assert.deepEqual(chosen(), ["guarded", "idle"]);
+});
+
+Deno.test("trim: a connection from which nothing ever came goes after fifteen seconds, without anybody knocking", async () => {
+  const scene = new Scene(1, 2);
+  for (const name of ["mute", "speaks", "opens"]) {
+    scene.add(name, { ageMs: 0, streams: name === "opens" ? 1 : 0 });
+  }
+  for (const name of ["mute", "opens"]) scene.mute.add(name);
+  const looks: Promise<void>[] = [];
+  const end = scene.trim.begin((look) => looks.push(look));
+  await scene.clock.advance(10_000);
+  assert.deepEqual(scene.closed, [], "it may still be setting up");
+  await scene.clock.advance(10_000);
+  assert.deepEqual(scene.closed, ["mute"]);
+  end();
+  await scene.clock.advance(60_000);
+  assert.deepEqual([looks.length, scene.clock.pending], [2, 0]);
 });
 
 Deno.test("trim: both marks 0 send nobody away", async () => {

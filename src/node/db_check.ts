@@ -6,7 +6,7 @@
  * a node; unwinding needs the store for itself, takes the ends of later epochs along, and never asks anchors, since a
  * store that breaks them is what it mends.
  */
-import { cancelled, ExitCode, HsyncError, nullLogger, SystemClock, to0x } from "../base/mod.ts";
+import { cancelled, type Clock, ExitCode, HsyncError, nullLogger, SystemClock, to0x } from "../base/mod.ts";
 import type { CliIo, DbUnwindOptions, DbVerifyOptions } from "../api/mod.ts";
 import type { LoadedConfig } from "../config/mod.ts";
 import { createCertificateVerifier } from "../crypto/mod.ts";
@@ -19,9 +19,13 @@ import { unwindEpochs } from "./epoch_store.ts";
 const TELL_MS = 2_000;
 
 /** `hsync db verify`. @throws {HsyncError} STORE_UNSOUND (exit 10) naming the first block that is not in order */
-export async function dbVerify(loaded: LoadedConfig, options: DbVerifyOptions, io: CliIo): Promise<ExitCode> {
+export async function dbVerify(
+  loaded: LoadedConfig,
+  options: DbVerifyOptions,
+  io: CliIo,
+  clock: Clock = new SystemClock(),
+): Promise<ExitCode> {
   const { config } = loaded;
-  const clock = new SystemClock();
   const params = paramsOf(config);
   const anchors = await configuredAnchors(params, config.sync);
   const store = await openConfiguredChain(config, { clock, readOnly: true });

@@ -92,6 +92,33 @@ Deno.test("db verify passes a sound store, also in part and with every signature
   });
 });
 
+/** Every look at it is two seconds later. */
+class HastyClock extends SystemClock {
+  #at = 0;
+  override monotonic(): number {
+    return this.#at += 2_000;
+  }
+}
+
+Deno.test("db verify says every two seconds how far it is, unless it is to be quiet", async () => {
+  await onStore(async (dir) => {
+    const verify = (...flags: string[]) =>
+      run(["db", "verify", "-n", "localnet", "--shard", "0", "-d", dir, ...flags], {
+        dbVerify: (loaded, options, io) => dbVerify(loaded, options, io, new HastyClock()),
+      });
+    const told = await verify();
+    assert.equal(told.code, 0, told.err.join("\n"));
+    const line = /^verified up to block (\d+) of 40 \(([\d.]+) %, (\d+) blocks\/s, (\d+) certificates\)$/;
+    const lines = told.err.map((text) => line.exec(text)?.slice(1).map(Number));
+    assert.ok(lines.length > 0, "nothing was said");
+    for (const [number = 0, percent] of lines.map((l) => l ?? [])) {
+      assert.ok(number > 0);
+      assert.equal(percent, Math.floor(number / 40 * 1000) / 10);
+    }
+    assert.deepEqual((await verify("--quiet")).err, []);
+  });
+});
+
 Deno.test("db verify names the first block that is not in order, and db unwind takes it away", async () => {
   await onStore(async (dir) => {
     await meddle(dir, async (store) => {

@@ -83,6 +83,7 @@ export async function openBase(options: BaseOptions): Promise<NodeBase> {
   });
   const traffic = new TrafficMeter(metrics, clock);
   const store = options.store ?? await openConfiguredChain(config, {
+    params,
     clock,
     logger: logger.child("store"),
     meter: traffic,

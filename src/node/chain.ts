@@ -102,12 +102,14 @@ export function openConfiguredChain(
     readonly meter?: Meter;
     readonly peerId?: string;
     readonly readOnly?: boolean;
+    /** Default: those of the configured network. */
+    readonly params?: NetworkParams;
   },
 ): Promise<ChainStore> {
   const location = storeLocationOf(config);
   return openChain({
     ...options,
-    params: paramsOf(config),
+    params: options.params ?? paramsOf(config),
     shardId: config.shard,
     location,
     ...(location.kind === "remote" ? { lockDir: storeDirectory(config.dataDir, config.shard) } : {}),

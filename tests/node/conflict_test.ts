@@ -161,3 +161,13 @@ Deno.test("a process that is stopped by a conflict stays up until it is asked to
     await Deno.remove(dir, { recursive: true });
   }
 });
+
+Deno.test(`a store that a node opens itself begins with the genesis of the network that it was given (seed ${SEED})`, async () => {
+  const started = new Started();
+  try {
+    const node = started.add(await startNode(nodeConfig(started.dir, 0, []), { params: NETWORK.params }));
+    assert.deepEqual(await node.store.hashAt(0), NETWORK.params.genesisBlock(0).hash);
+  } finally {
+    await started.end();
+  }
+});

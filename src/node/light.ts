@@ -105,7 +105,7 @@ export class LightNode {
       undo: this.#undo,
     });
     this.#base = base;
-    const { metrics, certificates, epochs: trust, store } = base;
+    const { metrics, traffic, certificates, epochs: trust, store } = base;
     this.#genesis = params.genesisBlock(config.shard).header;
     this.#host = await createHost(hostOptions(config, params, base.identity, this.#o));
     this.#undo.push(() => leaveNetwork(this.#host, this.#protocols));
@@ -121,6 +121,7 @@ export class LightNode {
       records: store,
       clock,
       logger: logger.child("sync"),
+      meter: traffic,
       ...(trust.checkpoints.beacon === undefined ? {} : { checkpoint: trust.checkpoints.beacon }),
       ...(isPublic(config.network) ? { maxHeadAgeSeconds: IN_SYNC_MAX_AGE_SECONDS } : {}),
     });

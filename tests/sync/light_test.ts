@@ -231,10 +231,14 @@ Deno.test("on a network that goes on by itself an old head is not the end of the
   const rig = await LightRig.start({ shardId: 1, at: blockOf(shard1, 255), maxHeadAgeSeconds: 60 });
   rig.beacon.add("b1", fullNode(beacon, () => WHEN_SHARD_1_ENDS));
   rig.shard.add("s1", fullNode(shard1));
-  await rig.until(() => rig.light.status().state === "synced");
+  const changes = () =>
+    ["in_sync", "out_of_sync"].map((consensus) => rig.meter.get("hmy_consensus_sync", { consensus }));
+  await rig.until(() => changes()[0] === 1);
+  assert.equal(rig.light.status().state, "synced");
   await rig.clock.advance(61_000);
   const json = lightStatusJson(rig.light.status());
   await rig.stop();
+  assert.deepEqual(changes(), [1, 1], "each change is counted once");
   assert.deepEqual([json.state, json.synced, json.head?.number], ["seeking", false, 255]);
   assert.match(json.waiting?.what ?? "", /no more than 60 s old/);
 });

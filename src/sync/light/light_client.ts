@@ -17,6 +17,7 @@ import {
   type Listener,
   type Logger,
   LruMap,
+  type Meter,
   Signal,
 } from "../../base/mod.ts";
 import {
@@ -66,6 +67,7 @@ export interface LightClientOptions {
   readonly records: RecordTable;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly meter?: Meter;
   /** The beacon's checkpoint, for the status. */
   readonly checkpoint?: Checkpoint;
   /** A head that is older is not the end of the chain, seconds; undefined: its age says nothing. */
@@ -105,6 +107,8 @@ export class LightClient {
   /** The header behind `#head`; undefined when that was read from the store. */
   #shown: Shown | undefined;
   #syncedAt: number | undefined;
+  /** As it was counted last. */
+  #inSync = false;
   #refused: LightRefusal | undefined;
   #failed: HsyncError | undefined;
   #waiting: { what: string; since: number } | undefined;
@@ -167,6 +171,7 @@ export class LightClient {
           if (isAbort(cause)) break;
           wait = this.#onError(asHsyncError(cause));
         }
+        this.#countSync();
         if (this.#failed === undefined) await this.#wake.wait(clock, wait, signal);
       }
     } catch (error) {
@@ -385,6 +390,14 @@ export class LightClient {
     if (head === undefined || this.#syncedAt === head.number || this.#whyNotSynced() !== undefined) return;
     this.#syncedAt = head.number;
     this.#events.emit({ type: "synced", head });
+  }
+
+  /** After a turn, so that a new block which was fetched at once makes no difference. */
+  #countSync(): void {
+    const now = this.#state() === "synced";
+    if (now === this.#inSync) return;
+    this.#inSync = now;
+    this.#o.meter?.inc("hmy_consensus_sync", { consensus: now ? "in_sync" : "out_of_sync" });
   }
 
   /** Why it cannot go on; undefined while it can. */

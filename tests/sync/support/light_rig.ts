@@ -15,6 +15,7 @@ import { EpochFollower } from "../../../src/sync/epoch/epoch_follower.ts";
 import { RecordEpochStore } from "../../../src/sync/epoch/record_store.ts";
 import { LightClient, type LightEvent } from "../../../src/sync/light/light_client.ts";
 import { lightStatusJson } from "../../../src/sync/light/light_status.ts";
+import { MemoryMeter } from "../../stream/support/meter.ts";
 import { realVerifier } from "./epoch_rig.ts";
 import { EpochWorld, MemoryRecords, until } from "./epoch_world.ts";
 
@@ -42,6 +43,7 @@ export class LightRig {
     readonly records: MemoryRecords,
     readonly chain: EpochChain,
     readonly light: LightClient,
+    readonly meter: MemoryMeter,
   ) {
     light.on((event) => this.events.push(event));
   }
@@ -60,8 +62,10 @@ export class LightRig {
     const given = checkpoint === undefined ? {} : { checkpoint };
     const common = { anchors, verifier, clock, logger: nullLogger, ...given };
     const epochs = new EpochFollower({ ...common, chain, peers: beacon });
+    const meter = new MemoryMeter();
     const light = new LightClient({
       ...common,
+      meter,
       params,
       shardId,
       peers: shard,
@@ -69,7 +73,7 @@ export class LightRig {
       records,
       ...(options.maxHeadAgeSeconds === undefined ? {} : { maxHeadAgeSeconds: options.maxHeadAgeSeconds }),
     });
-    const rig = new LightRig(clock, shard, beacon, records, chain, light);
+    const rig = new LightRig(clock, shard, beacon, records, chain, light, meter);
     light.start();
     return rig;
   }

@@ -4,6 +4,7 @@
  * Why it exists: a label that takes free text makes a series per text; the Go node puts peer ids into labels. What
  * must stay true: nothing outside these lists ever becomes the value of one of these labels.
  */
+import { HEADER_RULES } from "../consensus/mod.ts";
 import { ERROR_LABELS, REMOVAL_REASONS, REQUEST_TYPES } from "../stream/mod.ts";
 import { DIAGNOSIS_CODES, STAGE_IDS } from "../sync/mod.ts";
 
@@ -31,6 +32,8 @@ export const SERVER_REQUEST_TYPES = [
 
 /** Label `stage`, in the order of a cycle. */
 export const STAGE_VALUES = STAGE_IDS;
+/** Label `rule`: what a header may break without being refused (consensus-verification.md §d.4). */
+export const ODDITY_VALUES: readonly string[] = HEADER_RULES.filter((r) => r.fate === "log").map((r) => r.id);
 /** Label `code`: the answers to "why am I not syncing?" (§8.5). */
 export const CODE_VALUES = DIAGNOSIS_CODES;
 

@@ -196,6 +196,7 @@ export class HsyncNode {
       config: config.sync,
       logger: logger.child("sync"),
       clock,
+      meter: traffic,
       evidence,
       certificates,
       anchors,

@@ -5,7 +5,7 @@
  * started here is ended by `close`; a store is held against the anchors before anything else, and what it holds without
  * certificates is certified or removed before it is served.
  */
-import type { Clock, Logger } from "../base/mod.ts";
+import type { Clock, Logger, Meter } from "../base/mod.ts";
 import type { NetworkParams } from "../chain/mod.ts";
 import type { SyncConfig } from "../config/mod.ts";
 import { AnchorBook, type EvidenceSink } from "../consensus/mod.ts";
@@ -26,6 +26,7 @@ export interface VerifierParts {
   readonly config: Pick<SyncConfig, "staged">;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly meter?: Meter;
   /** Where proof of a conflict goes; undefined: into the error alone, for chains that live in memory. */
   readonly evidence?: EvidenceSink;
   /** Shared curve workers; default: some of its own. */
@@ -63,6 +64,7 @@ export function makeVerifier(parts: VerifierParts): Judge {
     evidence: parts.evidence ?? FORGOTTEN,
     clock,
     logger,
+    ...(parts.meter === undefined ? {} : { meter: parts.meter }),
     ...(parts.beaconStateAt === undefined ? {} : { beaconStateAt: parts.beaconStateAt }),
   });
   return {

@@ -14,6 +14,8 @@ import {
   HsyncError,
   isAbort,
   type Logger,
+  type Meter,
+  nullMeter,
   safeText,
   to0x,
 } from "../base/mod.ts";
@@ -74,6 +76,7 @@ export interface CertifyingVerifierOptions {
   readonly evidence: EvidenceSink;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly meter?: Meter;
   /**
    * On shards other than 0: bytes of the beacon chain's certified ShardState for an epoch; undefined where it is not known
    * (yet), and then the shard's own hand-over stands alone. It may wait; the signal ends that.
@@ -102,11 +105,7 @@ export class CertifyingVerifier implements BatchVerifier {
     this.committees = new CommitteeBook(params, store.meta.shardId, (epoch) => store.shardStateAt(epoch));
     this.#certifier = new RunCertifier({ committees: this.committees, verifier: certificates, policy });
     this.#receipts = new ReceiptWatch({ store, params, logger });
-    this.#oddities = new OddityLog(logger);
-  }
-  /** How often each rule that is only noted was broken. */
-  get oddities(): ReadonlyMap<string, number> {
-    return this.#oddities.counts;
+    this.#oddities = new OddityLog(logger, options.meter ?? nullMeter, String(store.meta.shardId));
   }
 
   async verify(batch: readonly FetchedBlock[], context: VerifyContext): Promise<Verdict> {

@@ -4,7 +4,7 @@
  * Why it exists: certificates are judged batch by batch, and tests choose the batches and the senders. What must stay
  * true: blocks enter the store exactly as States lets them; the curve work is real.
  */
-import { type Logger, ManualClock, nullLogger } from "../../../src/base/mod.ts";
+import { type Logger, ManualClock, type Meter, nullLogger } from "../../../src/base/mod.ts";
 import { type CertificateVerifier, WasmBls } from "../../../src/crypto/mod.ts";
 import { type NetworkParams, networkParams, nextEpoch } from "../../../src/chain/mod.ts";
 import {
@@ -78,6 +78,7 @@ export interface BenchOptions {
   readonly certificates?: BatchVerifier;
   readonly anchors?: AnchorLists;
   readonly logger?: Logger;
+  readonly meter?: Meter;
   readonly beaconStateAt?: LoadShardState;
   readonly store?: ChainStore;
 }
@@ -199,6 +200,7 @@ export function certifying(
     },
     clock: options.clock ?? new ManualClock(),
     logger: options.logger ?? nullLogger,
+    ...(options.meter === undefined ? {} : { meter: options.meter }),
     ...(options.beaconStateAt === undefined ? {} : { beaconStateAt: options.beaconStateAt }),
   });
 }

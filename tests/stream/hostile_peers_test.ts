@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createLogger, HsyncError } from "../../src/base/mod.ts";
-import { MAX_UNASKED_FRAME_BYTES } from "../../src/stream/constants.ts";
+import { MAX_UNASKED_FRAME_BYTES, OPENED_PER_MINUTE } from "../../src/stream/constants.ts";
 import { encodeRequest, type SyncRequest } from "../../src/stream/message.ts";
 import { METRIC } from "../../src/stream/meters.ts";
 import { protocolId, SyncProtocol } from "../../src/stream/mod.ts";
@@ -53,7 +53,7 @@ Deno.test("protocol: a peer that opens stream after stream has four at most, and
       return new RawPeer(stream as SimStream, answerHeights(60));
     };
     const peers: RawPeer[] = [];
-    for (let i = 0; i < 32; i++) {
+    for (let i = 0; i < OPENED_PER_MINUTE; i++) {
       peers.push(await open());
       await world.pass(10);
     }

@@ -179,6 +179,9 @@ export function failureOf(code: string, fault: FaultClass): Verdict {
   }
 }
 
+/** A Go node closes, a node of ours resets. */
+export type EndByPeer = "closed" | "reset";
+
 /** What went wrong with a stream, as far as the stream manager acts on it. */
 export interface Offence {
   readonly fault: FaultClass;
@@ -186,8 +189,8 @@ export interface Offence {
   readonly text: string;
   /** The peer itself brought it about: no sign that our own network failed. */
   readonly deliberate?: true;
-  /** The peer itself ended the stream, while its connection stands. */
-  readonly endedByPeer?: true;
+  /** The peer itself ended the stream, while its connection stands: how. */
+  readonly endedByPeer?: EndByPeer;
   /** What was asked, where no good answer came; default: no more than a sign of life. */
   readonly request?: RequestType;
 }
@@ -224,17 +227,21 @@ export function errorOf({ fault, reason }: Offence): ErrorLabel {
 const DELIBERATE: ReadonlySet<FailureName> = new Set(["CAP_VIOLATIONS", "FRAME_STALLED"]);
 
 /** Ends that the peer chose. */
-const ENDED_BY_PEER: ReadonlySet<FailureName> = new Set(["PEER_CLOSED", "PEER_RESET"]);
+const ENDED_BY_PEER: ReadonlyMap<FailureName, EndByPeer> = new Map([
+  ["PEER_CLOSED", "closed"],
+  ["PEER_RESET", "reset"],
+]);
 
 /** An offence by its row of the table. */
 export function offence(failure: FailureName, text: string): Offence {
   const { fault, reason } = FAILURES[failure];
+  const endedByPeer = ENDED_BY_PEER.get(failure);
   return {
     fault,
     reason,
     text,
     ...(DELIBERATE.has(failure) ? { deliberate: true } : {}),
-    ...(ENDED_BY_PEER.has(failure) ? { endedByPeer: true } : {}),
+    ...(endedByPeer === undefined ? {} : { endedByPeer }),
   };
 }
 

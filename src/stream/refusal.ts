@@ -5,7 +5,8 @@
  * reset without harm (sync-protocol.md §2.3, §2.8), so that its opener gets an answer first. Counted as a removal, that
  * end would put the refuser into the opener's own cooldown, which refuses in its turn: two honest nodes would raise each
  * other's up to an hour. What must stay true: only an end that the other side chose can be a refusal, never the loss of
- * a connection; and a peer that was of use, or comes and goes as it likes, is removed as the guide says.
+ * a connection; and a peer that was of use, or comes and goes as it likes, is removed as the guide says. So is one that
+ * closes a proven stream: a Go node refuses before it answers anything, and closes when it stops or was asked wrongly.
  */
 import { REFUSAL_MS, REFUSAL_SERVES_MS } from "./constants.ts";
 import type { Offence } from "./fault.ts";
@@ -15,7 +16,8 @@ import type { Weight } from "./weight.ts";
 
 /** True when the end of a stream is a refusal, were it the peer's only one. `now` is ms on the monotonic clock. */
 export function isRefusal(stream: CoreStream, why: Offence, book: PeerBook, now: number): boolean {
-  if (why.endedByPeer !== true || lasted(stream, now)) return false;
+  if (why.endedByPeer === undefined || lasted(stream, now)) return false;
+  if (stream.provenAt !== undefined && why.endedByPeer !== "reset") return false;
   // How often we dial is ours to say, how often it comes is not.
   return stream.direction === "out" || (stream.provenAt !== undefined && !book.refusesOften(stream.peer));
 }

@@ -317,7 +317,9 @@ export class SyncStream {
       if (error.code === "FRAME_TOO_LONG" || error.code === "MESSAGE_MALFORMED") {
         this.#readFailed(error.code, error.message);
       } else {
-        this.#readFailed(error.code === RESET_BY_PEER ? "PEER_RESET" : "READ_FAILED", error.message);
+        // Whoever refuses us ends what it says first: half a frame was lost, not withheld.
+        const chosen = error.code === RESET_BY_PEER && !this.#frames.midFrame;
+        this.#readFailed(chosen ? "PEER_RESET" : "READ_FAILED", error.message);
       }
     }
   }

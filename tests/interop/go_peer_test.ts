@@ -376,6 +376,8 @@ interop("a flood of requests is turned away while an honest client keeps its spe
   const { sent, opened, answers, busy, ms } = await flood;
   const figures = JSON.stringify({ alone, beside, sent, opened, answers, busy, ms });
   assert.ok(beside * 0.8 <= alone, `the honest client became slow: ${figures}`);
-  assert.ok(sent > 1000, `that was no flood: ${figures}`);
-  assert.ok(answers - busy <= 20 + 10 * ms / 1000, `the limit was not kept: ${figures}`);
+  const allowed = 20 + 10 * ms / 1000;
+  // Whoever opens stream after stream is shut out soon, and sends no more.
+  assert.ok(sent > 3 * allowed, `that was no flood: ${figures}`);
+  assert.ok(answers - busy <= allowed, `the limit was not kept: ${figures}`);
 });

@@ -117,7 +117,7 @@ Deno.test("refusal: it has no entry, a pause, and its listeners are told; after 
       instance,
       how === "broken" ? "READ_FAILED" : how === "closed" ? "PEER_CLOSED" : "PEER_RESET",
     );
-    const removal = ["data", "late", "broken"].includes(how);
+    const removal = ["closed", "data", "late", "broken"].includes(how);
     assert.equal(b.core.book.cooldowns.get("N1") !== undefined, removal, how);
     assert.equal(b.core.book.isRefused("N1", b.now), !removal, how);
     assert.equal(b.core.peerState("N1", b.now), removal ? "expired" : "unknown", how);

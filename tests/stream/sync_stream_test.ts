@@ -173,6 +173,16 @@ Deno.test("stream: a reset by the peer is a transport end, and what was open fai
   await b.close();
 });
 
+Deno.test("stream: a reset in the middle of a frame is a loss, not the peer's choice to be rid of us", async () => {
+  const b = new Bench();
+  b.peer.raw(concat(le32(40), new Uint8Array(10)));
+  await settle();
+  b.peer.stream.reset("bye");
+  await settle();
+  assert.equal(b.failure(), "READ_FAILED");
+  await b.close();
+});
+
 // T-08
 Deno.test("stream: garbage and oversize are protocol faults", async () => {
   const cases: Array<[string, Uint8Array, string]> = [

@@ -7,7 +7,7 @@
  */
 import type { Connection, IdentifyResult, Libp2p, PeerId, Stream } from "@libp2p/interface";
 import { type Cancel, type Clock, Emitter, type Logger, safeText } from "../base/mod.ts";
-import { isPrivateAddress, parseMultiaddr, parsePeerId, usableMultiaddrs } from "./addresses.ts";
+import { parseMultiaddr, parsePeerId, usableMultiaddrs } from "./addresses.ts";
 import { parseBootnode, resolveBootnodes, type TxtResolver } from "./bootnodes.ts";
 import { Bootstrap } from "./bootstrap.ts";
 import { Deadline } from "./deadline.ts";
@@ -16,6 +16,7 @@ import { hostStopped, openFailure } from "./errors.ts";
 import type { Gate } from "./gater.ts";
 import type { HostParts, HostStatus } from "./host_parts.ts";
 import { type HostServices, MAX_PROTOCOL_STREAMS } from "./libp2p_options.ts";
+import { OwnAddresses } from "./own_addresses.ts";
 import type { Reachability } from "./reachability.ts";
 import { LibP2PStream } from "./stream.ts";
 import { PeersTold } from "./told.ts";
@@ -44,8 +45,7 @@ export class LibP2PHost implements P2PHost {
   readonly #stopping = new AbortController();
   readonly #background = new Set<Promise<void>>();
   readonly #streams = new Set<LibP2PStream>();
-  readonly #privateNetwork: boolean;
-  readonly #servesDht: boolean;
+  readonly #own: OwnAddresses;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #resolver: TxtResolver;
@@ -62,8 +62,6 @@ export class LibP2PHost implements P2PHost {
     this.#clock = clock;
     this.#log = log;
     this.#resolver = parts.resolver;
-    this.#privateNetwork = parts.privateNetwork;
-    this.#servesDht = parts.servesDht;
     this.#told = new PeersTold(parts.privateNetwork);
     this.#trim = new Trim({
       marks: parts.watermarks,
@@ -75,6 +73,7 @@ export class LibP2PHost implements P2PHost {
       isStatic: (peerId) => this.#bootstrap.isStatic(peerId),
     });
     this.#reachability = parts.reachability;
+    this.#own = new OwnAddresses({ ...parts, run: (work, what) => this.#run(work, what) });
     this.#events.onError = (error) => log.error("a listener of network events failed", { error });
     const isConnected = (peerId: string) => this.#isConnected(peerId);
     this.#discovery = new Discovery({
@@ -108,7 +107,7 @@ export class LibP2PHost implements P2PHost {
   /** Opens the port, then connects to bootnodes and static peers in the background. Rejects when it cannot listen. */
   async start(): Promise<void> {
     await this.#node.start();
-    if (this.#hasPublicAddress()) this.#serveDht();
+    this.#own.listening();
     this.#bootstrap.start();
     this.#endTrim = this.#trim.begin((look) => this.#run(look, "trimming connections"));
   }
@@ -137,12 +136,7 @@ export class LibP2PHost implements P2PHost {
   #onIdentify(result: IdentifyResult): void {
     const peerId = result.peerId.toString();
     if (this.#isConnected(peerId)) this.#told.note(result);
-    if (!this.#privateNetwork && result.observedAddr !== undefined) {
-      if (this.#reachability.observe(result.connection.remoteAddr, result.observedAddr)) {
-        this.#log.info("others see us at", { ip: this.#reachability.observedIp });
-        this.#run(this.#publishAddresses(), "publishing our addresses");
-      }
-    }
+    this.#own.identified(result);
     this.#events.emit({
       type: "identified",
       peerId,
@@ -152,29 +146,7 @@ export class LibP2PHost implements P2PHost {
 
   #onConnection(connection: Connection): void {
     if (!this.#stopping.signal.aborted) this.#run(this.#trim.look(), "trimming connections");
-    if (this.#privateNetwork || connection.direction !== "inbound") return;
-    if (this.#reachability.inbound(connection.remoteAddr)) {
-      this.#log.info("a peer reached us from outside");
-      this.#serveDht();
-    }
-  }
-
-  /** Makes identify tell our peers what we announce now; raises the `addresses` event when that changed. */
-  async #publishAddresses(): Promise<void> {
-    const suffix = `/p2p/${this.peerId}`;
-    const multiaddrs = this.#node.getMultiaddrs().map((a) => a.decapsulate(suffix));
-    await this.#node.peerStore.patch(this.#node.peerId, { multiaddrs });
-  }
-
-  #hasPublicAddress(): boolean {
-    return this.#node.getMultiaddrs().some((a) => !isPrivateAddress(a));
-  }
-
-  /** On a public network we answer DHT questions only once others can reach us. */
-  #serveDht(): void {
-    if (this.#servesDht && this.#node.services.dht.getMode() === "client") {
-      this.#run(this.#node.services.dht.setMode("server"), "switching the DHT to server mode");
-    }
+    this.#own.connected(connection);
   }
 
   /** Runs work that nobody waits for, so that its failure is seen and `stop()` waits for it. */
@@ -186,8 +158,7 @@ export class LibP2PHost implements P2PHost {
   }
 
   addresses(): readonly string[] {
-    const suffix = `/p2p/${this.peerId}`;
-    return this.#node.getMultiaddrs().map(String).map((a) => a.endsWith(suffix) ? a : a + suffix);
+    return this.#own.texts();
   }
 
   async handle(protocol: string, onStream: (stream: P2PStream) => void): Promise<Cancel> {

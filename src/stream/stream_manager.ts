@@ -2,18 +2,19 @@
  * The stream manager: keeps enough good streams to peers of one protocol.
  *
  * Why it exists: `ManagerCore` decides; this shell owns the sockets. It opens, accepts, probes and ends streams,
- * runs discoveries, keeps time, and tells the request manager and other listeners what changed. What must stay true:
- * events reach the core one after another and effects are carried out in their order; every promise started here is
- * either awaited or cannot reject; and after `stop` no stream, timer or handler is left.
+ * runs discoveries, keeps time, and tells the request manager what changed; `ManagerNews` tells all others. What must
+ * stay true: events reach the core one after another and effects are carried out in their order; every promise started
+ * here is either awaited or cannot reject; and after `stop` no stream, timer or handler is left.
  */
-import { type Cancel, Emitter, isCritical } from "../base/mod.ts";
+import { type Cancel, Emitter } from "../base/mod.ts";
 import type { P2PStream, PeerEvent } from "../p2p/mod.ts";
 import { BookKeeper } from "./book_keeper.ts";
 import { STREAM_MONITOR_INTERVAL_MS } from "./constants.ts";
-import { errorOf, type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
+import { type FailureName, type Offence, offence, offenceOf } from "./fault.ts";
 import { gaugePeers, gaugePlaces } from "./gauges.ts";
 import { ManagerCore } from "./manager_core.ts";
 import type { ManagerEffect, ManagerEvent } from "./manager_events.ts";
+import { ManagerNews } from "./manager_news.ts";
 import type { ManagerOptions } from "./manager_parts.ts";
 import type { SyncResponse } from "./message.ts";
 import { METRIC } from "./meters.ts";
@@ -45,6 +46,7 @@ export class StreamManager implements StreamOwner {
   /** Emptied streams to the time when they may end. */
   readonly #retiring = new Map<number, number>();
   readonly #seeker: Seeker;
+  readonly #news: ManagerNews;
   #working = false;
   /** No stream is ended by ourselves meanwhile: its connection stands. */
   #leaving = false;
@@ -64,9 +66,11 @@ export class StreamManager implements StreamOwner {
       step: (event) => this.#step(event),
       accept: (stream) => this.#accept(stream),
     });
-    this.events.onError = (error) => options.logger.error("a stream listener failed", { error });
+    const { core, events } = this;
+    const { logger, serving: { meter } } = options;
+    this.#news = new ManagerNews({ core, events, meter, logger, now: () => this.#now() });
+    this.events.onError = (error) => logger.error("a stream listener failed", { error });
     const { caps } = options.config;
-    const { meter } = options.serving;
     meter.required("soft", caps.softLowCap);
     meter.required("hard", caps.hardLowCap);
     meter.required("high", caps.highCap);
@@ -248,7 +252,7 @@ export class StreamManager implements StreamOwner {
 
   #effect(effect: ManagerEffect): void {
     // A peer is protected in the name of the protocol: another one may use it longer.
-    const { requests, host, logger, protocolId, serving: { meter } } = this.#o;
+    const { requests, host, protocolId, serving: { meter } } = this.#o;
     switch (effect.type) {
       case "probe":
         return this.#probe(effect.instance);
@@ -279,59 +283,12 @@ export class StreamManager implements StreamOwner {
         return this.#task(this.#seeker.dial(effect.peer));
       case "discover":
         return this.#task(this.#seeker.discover(effect.trigger));
-      case "setup":
-        meter.setup(effect.ms);
-        if (effect.ok) meter.count(METRIC.discoverPeers);
-        else if (effect.trusted) meter.count(METRIC.trustedFailures);
-        return;
-      case "added":
-        meter.count(METRIC.addedStreams);
-        if (this.core.discovery.isTrusted(effect.peer)) meter.count(METRIC.trustedAdded);
-        logger.info("stream added", { peer: effect.peer, active: this.core.streams.activeCount });
-        return this.events.emit({ type: "added", id: effect.peer, instance: effect.instance });
-      case "removed":
-        return this.#removed(effect);
-      case "height":
-        return this.events.emit({ type: "height", id: effect.peer, height: effect.height });
       case "criticalError":
-        meter.count(METRIC.criticalErrors);
         this.#keeper.soon();
-        // Too many small failures make a removal critical, not an error.
-        if (isCritical(effect.offence.fault)) meter.fatal(errorOf(effect.offence));
-        logger.warn("critical error of a peer", {
-          code: "PEER_CRITICAL",
-          peer: effect.peer,
-          ...effect.offence,
-        });
-        return;
-      case "recoverable":
-        return meter.recoverable(errorOf(effect.offence), effect.ended);
-      case "outage":
-        return logger.warn(
-          "most streams were lost at once: treated as our own outage, nobody is cooled down",
-          {
-            lost: effect.lost,
-          },
-        );
+        return this.#news.tell(effect);
+      default:
+        return this.#news.tell(effect);
     }
-  }
-
-  #removed(effect: Extract<ManagerEffect, { type: "removed" }>): void {
-    const { logger, serving: { meter } } = this.#o;
-    const { peer, instance, offence, critical, wasActive } = effect;
-    meter.removal(offence.reason, critical);
-    meter.gauge(METRIC.cooldownStreams, this.core.book.cooldowns.activeCount(this.#now()));
-    if (!wasActive) return;
-    meter.count(METRIC.removedStreams);
-    logger.info("stream removed", {
-      peer,
-      reason: offence.reason,
-      fault: offence.fault,
-      critical,
-      text: offence.text,
-    });
-    const { reason, fault } = offence;
-    this.events.emit({ type: "removed", id: peer, instance, reason, fault, critical });
   }
 
   #accept(p2p: P2PStream): void {

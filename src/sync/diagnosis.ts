@@ -6,6 +6,8 @@
  * does; this folder only judges what it can see (codes about the host are added by others).
  */
 
+import type { RefusedBlock } from "./troubles.ts";
+
 export const DIAGNOSIS_CODES = [
   "CLIENT_DISABLED",
   "BOOTNODES_UNRESOLVED",
@@ -66,12 +68,14 @@ export interface SyncFacts {
   readonly headAgeSeconds: number | undefined;
   readonly starved: { readonly why: string; readonly number: number } | undefined;
   /** The last refused block that still stands in the way. */
-  readonly refused: { readonly number: number; readonly text: string; readonly from: string } | undefined;
+  readonly refused: RefusedBlock | undefined;
   readonly importSlowerThanChain: boolean;
   /** What the store failed with last, when it is being retried. */
   readonly storeTrouble: string | undefined;
 }
 
+/** So many convicted peers without a block gained are liars in a crowd, or a sign that we are the ones who are wrong. */
+const MANY_CONVICTED = 4;
 /** A head older than this while nobody has a newer one means trouble somewhere, s. */
 const OLD_HEAD_SECONDS = 120;
 
@@ -114,12 +118,16 @@ export function diagnose(facts: SyncFacts): Finding[] {
     );
   }
   if (facts.refused !== undefined) {
-    const { number, text, from } = facts.refused;
+    const { number, text, from, peers } = facts.refused;
+    const others = peers > 1 ? `, and ${peers - 1} more sent what is wrong` : "";
     add(
       "BAD_BLOCK",
       "error",
-      `block ${number} was refused (${text}); it came from ${from}`,
-      "another peer is asked for it",
+      `block ${number} was refused (${text}); it came from ${from}${others}`,
+      peers < MANY_CONVICTED
+        ? "another peer is asked for it"
+        : "another peer is asked for it; if they are honest, the network has rules that this version does not know: look for a " +
+          "newer one, and end their cooldowns with: hsync streams forgive all",
     );
   }
   if (facts.starved !== undefined && streams > 0) {

@@ -67,6 +67,7 @@ export class Outcomes {
   /** Somebody sent bytes that are objectively wrong. */
   culprits(culprits: readonly Culprit[]): void {
     for (const { streamId, reason, text } of culprits) {
+      this.parts.troubles.convicted(streamId);
       this.parts.peers.report(streamId, "DATA", reason, text);
       this.parts.convict(streamId);
     }

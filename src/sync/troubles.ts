@@ -8,13 +8,27 @@ import type { Clock } from "../base/mod.ts";
 import type { SyncStore } from "./types.ts";
 import type { Refusal } from "./verify.ts";
 
+/** Convicted peers that are counted; more would tell nobody more. */
+const MAX_CONVICTED = 64;
+
+/** A block that the chain cannot grow by. */
+export interface RefusedBlock {
+  readonly number: number;
+  readonly text: string;
+  /** Whose bytes were refused last. */
+  readonly from: string;
+  /** How many peers were convicted since the chain grew last; at most 64 are counted. */
+  readonly peers: number;
+}
+
 /** How long a full disk is believed before it is looked at again, ms. */
 export const DISK_RECHECK_MS = 10_000;
 
 export class Troubles {
   #store: string | undefined;
   #diskLowAt: number | undefined;
-  #refused: { readonly number: number; readonly text: string; readonly from: string } | undefined;
+  #refused: Omit<RefusedBlock, "peers"> | undefined;
+  readonly #convicted = new Set<string>();
 
   constructor(
     private readonly clock: Pick<Clock, "monotonic">,
@@ -26,8 +40,8 @@ export class Troubles {
     return this.#store;
   }
   /** The refused block that still stands in the way. */
-  get refused(): { readonly number: number; readonly text: string; readonly from: string } | undefined {
-    return this.#refused;
+  get refused(): RefusedBlock | undefined {
+    return this.#refused === undefined ? undefined : { ...this.#refused, peers: this.#convicted.size };
   }
   /** False while the disk is below the threshold. */
   get writable(): boolean {
@@ -46,9 +60,14 @@ export class Troubles {
     const from = culprits.map((c) => c.streamId).join(", ") || "nobody in particular";
     this.#refused = { number, text, from };
   }
+  /** A peer's bytes were wrong. */
+  convicted(streamId: string): void {
+    if (this.#convicted.size < MAX_CONVICTED) this.#convicted.add(streamId);
+  }
   /** Blocks up to `number` are in the store. */
   committed(number: number): void {
     this.#store = undefined;
+    this.#convicted.clear();
     if (this.#refused !== undefined && number >= this.#refused.number) this.#refused = undefined;
   }
 }

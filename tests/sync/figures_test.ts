@@ -5,6 +5,9 @@ import { errorLabel } from "../../src/sync/error_label.ts";
 import { GrowthMeter, RateMeter } from "../../src/sync/rates.ts";
 import { StageTracker } from "../../src/sync/stage_tracker.ts";
 import { StreamLedger } from "../../src/sync/stream_ledger.ts";
+import { Troubles } from "../../src/sync/troubles.ts";
+import { recordedChain } from "./support/certified.ts";
+import { FakeStore } from "./support/store.ts";
 
 const FACTS: SyncFacts = {
   streams: 4,
@@ -36,7 +39,7 @@ Deno.test("each trouble has its code, the likeliest first", () => {
     ["no old blocks", { starved: { why: "noHashes", number: 101 } }, ["RANGE_UNAVAILABLE"]],
     ["no bodies", { starved: { why: "noBodies", number: 101 } }, ["RANGE_UNAVAILABLE"]],
     ["another chain", { starved: { why: "noLink", number: 101 } }, ["BAD_BLOCK"]],
-    ["refused", { refused: { number: 101, text: "no", from: "x" } }, ["BAD_BLOCK"]],
+    ["refused", { refused: { number: 101, text: "no", from: "x", peers: 1 } }, ["BAD_BLOCK"]],
     ["slow", { importSlowerThanChain: true }, ["IMPORT_TOO_SLOW"]],
     ["disk", { writable: false }, ["DISK_LOW"]],
     ["store", { storeTrouble: "EIO" }, ["DISK_LOW"]],
@@ -44,6 +47,31 @@ Deno.test("each trouble has its code, the likeliest first", () => {
   for (const [what, change, codes] of table) {
     assert.deepEqual(diagnose({ ...FACTS, ...change }).map((f) => f.code), codes, what);
   }
+});
+
+Deno.test("a block that many peers were convicted for may be right, and us wrong: the hint says what to do", () => {
+  const clock = new ManualClock();
+  const troubles = new Troubles(clock, new FakeStore(recordedChain(0)));
+  const bad = () => diagnose({ ...FACTS, refused: troubles.refused }).find((f) => f.code === "BAD_BLOCK");
+  const culprit = { streamId: "p0", reason: "invalid_blocks", text: "no" } as const;
+  troubles.blockRefused({
+    number: 101,
+    label: "bad_body",
+    text: "no",
+    culprits: [culprit],
+    remedy: "anotherCandidate",
+  });
+  for (const peer of ["p0", "p1", "p2", "p2"]) troubles.convicted(peer);
+  assert.match(bad()?.text ?? "", /came from p0, and 2 more sent what is wrong$/);
+  assert.equal(bad()?.hint, "another peer is asked for it");
+  troubles.convicted("p3");
+  assert.match(bad()?.hint ?? "", /a newer one, and end their cooldowns with: hsync streams forgive all$/);
+  for (let i = 0; i < 1_000; i++) troubles.convicted(`x${i}`);
+  assert.equal(troubles.refused?.peers, 64);
+  troubles.committed(100);
+  assert.equal(troubles.refused?.peers, 0, "the chain grew: not everybody was wrong");
+  troubles.committed(101);
+  assert.equal(bad(), undefined);
 });
 
 Deno.test("a finding keeps the time when it first applied", () => {

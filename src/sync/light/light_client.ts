@@ -16,7 +16,6 @@ import {
   isAbort,
   type Listener,
   type Logger,
-  LruMap,
   type Meter,
   Signal,
 } from "../../base/mod.ts";
@@ -43,15 +42,13 @@ import { Heights } from "../heights.ts";
 import { type CertifiedHead, certifiedHead } from "./certified_head.ts";
 import { HeadJudge } from "./head_judge.ts";
 import { HeadRecord } from "./head_record.ts";
+import { HeadSeeker } from "./head_seeker.ts";
 import { disputeOf } from "./light_rules.ts";
 import type { LightRefusal, LightState, LightStatus } from "./light_status.ts";
 import { whyNotSynced } from "./synced.ts";
 
 /** About the network's block time, ms. */
 const POLL_MS = 2_000;
-const ASK_TIMEOUT_MS = 10_000;
-/** Peers that are asked for their newest block at once. */
-const WIDTH = 4;
 const MAX_BACKOFF_MS = 30_000;
 
 export interface LightClientOptions {
@@ -98,11 +95,8 @@ export class LightClient {
   readonly #wake = new Signal();
   readonly #stop = new AbortController();
   readonly #heights: Heights;
-  readonly #probe: AnchorProbe;
-  readonly #judge: HeadJudge;
+  readonly #seeker: HeadSeeker;
   readonly #record: HeadRecord;
-  /** Peers that did not give their newest block: those are asked for the one before, which has its certificate above it. */
-  readonly #shy = new LruMap<string, true>(512);
   #head: CertifiedHead | undefined;
   /** The header behind `#head`; undefined when that was read from the store. */
   #shown: Shown | undefined;
@@ -121,8 +115,16 @@ export class LightClient {
     this.#o = options;
     const logger = options.logger.child("light");
     this.#heights = new Heights({ peers, clock, logger, minPeers: 2, stopAt: undefined });
-    this.#probe = new AnchorProbe(peers, anchors, shardId);
-    this.#judge = new HeadJudge(options);
+    this.#seeker = new HeadSeeker({
+      peers,
+      book: this.#heights.book,
+      probe: new AnchorProbe(peers, anchors, shardId),
+      judge: new HeadJudge(options),
+      logger: options.logger,
+      above: () => this.#head?.number ?? 0,
+      certified: (header, head, from) => this.#take({ header, head, from }),
+      refused: (from, header, error) => this.#refuse(from, header, error),
+    });
     this.#record = new HeadRecord({ ...options, chain: options.epochs.chain, logger });
     this.#events.onError = (error) => logger.error("a listener of light mode failed", { error });
   }
@@ -220,10 +222,7 @@ export class LightClient {
       epochs.trigger();
       return;
     }
-    const claims = this.#claims();
-    for (let i = 0; i < claims.length; i += WIDTH) {
-      if (await this.#seek(claims.slice(i, i + WIDTH), signal)) break;
-    }
+    await this.#seeker.seek(signal);
     const why = this.#whyNotSynced();
     if (why === undefined) this.#waiting = undefined;
     else this.#waits(this.#head === undefined ? epochs.status().waiting?.what ?? why : why);
@@ -240,74 +239,6 @@ export class LightClient {
     this.#syncedAt = undefined;
     await this.#record.drop(head, why);
     this.#events.emit({ type: "progress" });
-  }
-
-  /** Those who claim more than we have, highest first. */
-  #claims(): Array<{ readonly id: string; readonly height: number }> {
-    const above = this.#head?.number ?? 0;
-    return this.#o.peers.streams().filter((stream) => !stream.suspended)
-      .map((stream) => ({ id: stream.id, height: this.#heights.book.effective(stream.id) ?? 0 }))
-      .filter(({ id, height }) => height - (this.#shy.has(id) ? 1 : 0) > above)
-      .sort((a, b) => b.height - a.height);
-  }
-
-  /** Asks several at once; the first good answer counts, the others are let go. @returns true when the head moved. */
-  async #seek(
-    claims: ReadonlyArray<{ readonly id: string; readonly height: number }>,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const enough = new AbortController();
-    const both = AbortSignal.any([signal, enough.signal]);
-    let moved = false;
-    let failure: unknown;
-    await Promise.all(claims.map(async ({ id, height }) => {
-      try {
-        if (!await this.#try(id, height, both)) return;
-        moved = true;
-        enough.abort();
-      } catch (error) {
-        if (!isAbort(error) || signal.aborted) failure ??= error;
-      }
-    }));
-    if (failure !== undefined) throw failure;
-    return moved;
-  }
-
-  /** Asks a peer for the block that it says is its newest. @returns true when that moved the head. */
-  async #try(id: string, height: number, signal: AbortSignal): Promise<boolean> {
-    const stream = this.#o.peers.streams().find((s) => s.id === id);
-    if (stream === undefined) return false;
-    const shy = this.#shy.has(id);
-    const delivered = await this.#ask(id, async () => {
-      if (!await this.#probe.passes(stream, signal)) return undefined;
-      const number = shy ? height - 1 : height;
-      const answer = await this.#o.peers.client.getBlocksByNumber([number], {
-        priority: "high",
-        whitelist: new Set([id]),
-        timeoutMs: ASK_TIMEOUT_MS,
-        signal,
-      });
-      return answer.value[0];
-    }, signal);
-    if (delivered === undefined) {
-      if (!shy) this.#shy.set(id, true);
-      else this.#heights.book.discredit(id, this.#head?.number ?? 0);
-      return false;
-    }
-    const verdict = await this.#judge.judge(delivered, signal);
-    if (verdict.kind === "certified") return await this.#take({ ...verdict, from: id });
-    this.#refuse(id, delivered.block.header, verdict.error);
-    return false;
-  }
-  /** What a peer answers; undefined for any failure but our own abort, since the stream layer has dealt with it. */
-  async #ask<T>(id: string, job: () => Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-    try {
-      return await job();
-    } catch (error) {
-      if (signal.aborted) throw error;
-      this.#o.logger.debug("a peer did not give its newest block", { peer: id, error: asHsyncError(error) });
-      return undefined;
-    }
   }
 
   #refuse(id: string, header: Header, error: HsyncError): void {

@@ -13,6 +13,7 @@ import { type Leg, LegChain } from "./leg_chain.ts";
 import type { BodyOrder, Effect, HashOrder, Order, ProofOrder, Starvation, StreamView } from "./orders.ts";
 import { type Judgement, Segment } from "./segment.ts";
 import type { SkeletonPoint } from "./skeleton.ts";
+import { Starving } from "./starving.ts";
 import { StreamLedger } from "./stream_ledger.ts";
 import {
   type ChainPoint,
@@ -29,22 +30,17 @@ const LEAD_BLOCKS = 750;
 const CHUNK_BLOCKS = 490;
 /** With fewer agreed legs than this waiting for a stream, hashes are asked before bodies. */
 const FEW_LEGS = 25;
-/** Pause before everyone is asked again, doubled up to the maximum. */
-const RETRY_MS = 5_000;
-const MAX_RETRY_MS = 30_000;
 
 export class DownloadCore {
   readonly ledger = new StreamLedger();
   readonly #chain: LegChain;
   readonly #vouchers = new Vouchers();
+  readonly #starving: Starving;
   #views = new Map<string, StreamView>();
   #effects: Effect[] = [];
   #target: number;
   #windowTo: number;
   #now = 0;
-  #starved: Starvation | undefined;
-  #retryAt: number | undefined;
-  #retries = 0;
 
   /**
    * @param frontier end of what is at hand: the head, or the last staged block above it.
@@ -63,6 +59,7 @@ export class DownloadCore {
       heard: (point) => this.#heard(point),
       weight: (id) => this.ledger.delivered(id),
     });
+    this.#starving = new Starving(this.#chain, this.ledger);
     this.#chain.onRefused = (number, hash, why) => this.#effects.push({ kind: "refused", number, hash, why });
     this.#chain.onCondemned = (number, hash, bad) => this.condemn(number, hash, bad);
   }
@@ -72,7 +69,7 @@ export class DownloadCore {
     return this.#chain.frontier;
   }
   get starved(): Starvation | undefined {
-    return this.#starved;
+    return this.#starving.starved;
   }
   get target(): number {
     return this.#target;
@@ -124,7 +121,7 @@ export class DownloadCore {
     if (target < this.#target) this.#chain.cut(target);
     this.#target = target;
     this.#windowTo = windowTo;
-    if (this.frontier.number >= target) this.#fed();
+    if (this.frontier.number >= target) this.#starving.fed();
   }
   /** Blocks up to `number` are in the store. */
   committed(number: number): void {
@@ -155,7 +152,7 @@ export class DownloadCore {
   /** Requests to send now. Each is under way from here on: answer it with one of the `on…` calls. */
   orders(now: number): Order[] {
     this.#now = now;
-    if (this.#retryAt !== undefined && this.#retryAt <= now) this.#retry();
+    this.#starving.retry(now);
     const out: Order[] = [];
     do {
       this.#plan();
@@ -174,8 +171,8 @@ export class DownloadCore {
   /** When `orders` should be asked again even if nothing happens, ms, monotonic. */
   nextChange(now: number): number | undefined {
     const next = this.ledger.nextChange(now);
-    if (this.#retryAt === undefined || this.#retryAt <= now) return next;
-    return next === undefined ? this.#retryAt : Math.min(next, this.#retryAt);
+    const retry = this.#starving.nextRetry(now);
+    return next === undefined || retry === undefined ? next ?? retry : Math.min(next, retry);
   }
 
   /** The answer to a hash order; one entry per number, undefined where the peer has no block. */
@@ -352,7 +349,7 @@ export class DownloadCore {
       if (joined === undefined) return;
       if (joined.kind === "accepted") {
         this.#effects.push({ kind: "accepted", blocks: joined.blocks });
-        this.#fed();
+        this.#starving.fed();
       } else if (this.frontier.number === 0) {
         // Higher up our own head may be the wrong one; above genesis there is no such excuse.
         const { streamId } = joined.blocks[0] as FetchedBlock;
@@ -363,58 +360,14 @@ export class DownloadCore {
       } else if (this.#chain.atBase) this.#effects.push(joined);
     }
   }
-  #fed(): void {
-    this.#starved = undefined;
-    this.#retryAt = undefined;
-    this.#retries = 0;
-  }
-  /**
-   * Nothing is under way and nothing can be sent: finds out why. Returns true when a way forward was opened.
-   */
+  /** Nothing is under way and nothing can be sent. Returns true when a way forward was opened. */
   #unstick(): boolean {
-    const frontier = this.frontier.number;
-    const point = this.#chain.skeleton.after(frontier);
-    if (point === undefined || point.number > this.#target || frontier >= this.#windowTo) return false;
-    if (this.ledger.ids().length === 0) {
-      this.#starve("noStreams");
-      return false;
+    const way = this.#starving.wayOut(this.#target, this.#windowTo, this.#now);
+    if (way === "rewound") this.#effects.push({ kind: "rewound", number: this.frontier.number });
+    if (way === "starved") {
+      const streamIds = this.#vouchers.useless(this.#now).filter((id) => this.ledger.has(id));
+      if (streamIds.length > 0) this.#effects.push({ kind: "makeWay", streamIds });
     }
-    if (this.ledger.resting(this.#now)) return false;
-    const [first, second] = this.#chain.ranked(point);
-    if (first === undefined) {
-      const foreign = point.candidates.some((c) => c.voters.size > 0);
-      if (foreign && this.#chain.backtrack(point)) {
-        this.#effects.push({ kind: "rewound", number: this.frontier.number });
-        return true;
-      }
-      this.#starve(foreign ? "noLink" : "noHashes");
-      return false;
-    }
-    const excluded = this.#chain.get(point.number)?.segment.excluded;
-    // An overdue voter may still deliver; a majority that is merely slow must not lose to a fast minority.
-    const slow = [...first.voters].some((id) => this.ledger.open(id)?.aside === false && !excluded?.has(id));
-    if (!slow && second !== undefined) {
-      this.#chain.refuseUndelivered(point, first);
-      return true;
-    }
-    this.#starve("noBodies");
-    return false;
-  }
-  #starve(why: Starvation["why"]): void {
-    const number = this.frontier.number + 1;
-    if (this.#starved?.why !== why || this.#starved.number !== number) {
-      this.#starved = { since: this.#now, number, why };
-    }
-    const streamIds = this.#vouchers.useless(this.#now).filter((id) => this.ledger.has(id));
-    if (streamIds.length > 0) this.#effects.push({ kind: "makeWay", streamIds });
-    if (this.#retryAt !== undefined) return;
-    this.#retryAt = this.#now + Math.min(MAX_RETRY_MS, RETRY_MS * 2 ** Math.min(this.#retries, 3));
-    this.#retries++;
-  }
-  /** Everyone is asked again: peers catch up, heal and come back. */
-  #retry(): void {
-    this.#retryAt = undefined;
-    this.#chain.skeleton.reask(this.frontier.number + 1, this.#starved?.why === "noLink");
-    this.#chain.forgive();
+    return way === "rewound" || way === "rival";
   }
 }

@@ -21,16 +21,27 @@ export interface AttemptOptions {
   readonly pollMs: number;
   /** Number of the store's head. */
   readonly head: () => number;
+  /** Whether blocks count by their certificates here: only then is a lone claim followed. */
+  readonly certifies: boolean;
 }
 
 export class Attempts {
+  /** How far above the head a lone claim is followed now. */
   #span = FIRST_SPAN;
 
   constructor(private readonly options: AttemptOptions) {}
 
-  /** How far above the head a lone claim is followed now. */
-  get span(): number {
-    return this.#span;
+  /**
+   * The height to reach. Once the quorum's target is reached, a verifier that checks certificates lets a single
+   * peer's higher claim be tried as well, a stretch at a time: what it cannot support falls, and what is certified
+   * counts.
+   */
+  goal(): number | undefined {
+    const { heights, certifies } = this.options;
+    const target = heights.target();
+    const head = this.options.head();
+    if (!certifies || target === undefined || target > head) return target;
+    return Math.min(heights.highest() ?? target, head + this.#span);
   }
 
   /**

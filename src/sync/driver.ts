@@ -73,7 +73,7 @@ export class SyncDriver {
   #loop: Promise<void> | undefined;
 
   constructor(private readonly options: SyncDriverOptions) {
-    const { store, peers, clock, logger, meter, config, stopAt } = options;
+    const { store, peers, clock, logger, meter, config, stopAt, verifier } = options;
     this.#shard = String(store.meta.shardId);
     this.#heights = new Heights({ peers, clock, logger, minPeers: config.minPeers, stopAt });
     this.#attempts = new Attempts({
@@ -81,6 +81,7 @@ export class SyncDriver {
       clock,
       pollMs: this.#pollMs,
       head: () => store.head().number,
+      certifies: verifier.certifies,
     });
     this.#tracker = new StageTracker(clock, meter, this.#shard);
     this.#report = new SyncReport({ store, clock, tracker: this.#tracker });
@@ -159,7 +160,7 @@ export class SyncDriver {
         book: this.#heights.book,
         tracker: this.#tracker,
         refreshHeights: (signal) => this.#heights.refresh(HEIGHTS_STALE_MS, signal),
-        target: () => this.#goal(),
+        target: () => this.#attempts.goal(),
         onCommitted: (blocks, ms) => {
           this.#report.committed(blocks, ms);
           this.#outcomes.committed(blocks.length, this.#cycle?.range ?? "long");
@@ -217,7 +218,7 @@ export class SyncDriver {
       wanted: this.#cycles === 0 ? config.initStreams : config.minPeers,
       streamsForMs: this.#streamsSince === undefined ? undefined : now - this.#streamsSince,
       head: store.head().number,
-      target: this.#goal(),
+      target: this.#attempts.goal(),
       writable: this.#troubles.writable,
       stopAt,
       fullShortRuns: this.#fullShortRuns,
@@ -283,7 +284,7 @@ export class SyncDriver {
   async #runCycle(signal: AbortSignal): Promise<void> {
     const { store, clock, logger, config } = this.options;
     const assembly = this.#assembly;
-    const target = this.#goal();
+    const target = this.#attempts.goal();
     if (assembly === undefined || target === undefined) return;
     this.#announced = false;
     const from = store.head().number;
@@ -357,25 +358,13 @@ export class SyncDriver {
     this.options.logger.error("sync cannot go on", { code: error.code, error });
     this.#events.emit({ type: "failed", error });
   }
-  /**
-   * The height to reach. Once the quorum's target is reached, a verifier that checks certificates lets a single
-   * peer's higher claim be tried as well, a stretch at a time: what it cannot support falls, and what is certified
-   * counts.
-   */
-  #goal(): number | undefined {
-    const { verifier, store } = this.options;
-    const target = this.#heights.target();
-    const head = store.head().number;
-    if (!verifier.certifies || target === undefined || target > head) return target;
-    return Math.min(this.#heights.highest() ?? target, head + this.#attempts.span);
-  }
   get #pollMs(): number {
     return this.options.pollMs ?? 2_000;
   }
 
   #input(): ReportInput {
     const estimate = this.#heights.estimate();
-    const download = this.#assembly?.downloader.status(this.#goal());
+    const download = this.#assembly?.downloader.status(this.#attempts.goal());
     const started = this.#cycles > 0;
     return {
       decision: this.#decision,

@@ -8,17 +8,10 @@
  */
 import { asHsyncError, type Clock, type FaultClass, HsyncError, isAbort, Semaphore } from "../base/mod.ts";
 import type { P2PStream } from "../p2p/mod.ts";
-import {
-  EMPTY_BYTES,
-  FRAME_TIMEOUT_MS,
-  PROBE_TIMEOUT_MS,
-  PROGRESS_BYTES,
-  PROGRESS_TIMEOUT_MS,
-  REFUSED_LINGER_MS,
-  SETTLE_MS,
-} from "./constants.ts";
+import { EMPTY_BYTES, PROBE_TIMEOUT_MS, REFUSED_LINGER_MS, SETTLE_MS } from "./constants.ts";
 import { type FailureName, failureOf, FAILURES } from "./fault.ts";
 import { FrameReader } from "./frame.ts";
+import { FramePatience } from "./frame_patience.ts";
 import { decodeMessage, type RequestType, type SyncResponse } from "./message.ts";
 import { scanMessage } from "./message_scan.ts";
 import { Owed } from "./owed.ts";
@@ -81,9 +74,7 @@ export class SyncStream {
   readonly #turn = new Semaphore(1);
   /** The frame that is being written. */
   #writing: { readonly deadline: number; late: boolean } | undefined;
-  #frameStartedAt = 0;
-  #progressAt = 0;
-  #progressBytes = 0;
+  readonly #patience = new FramePatience();
   #lastReadAt: number;
   #bytesIn = 0;
   #bytesOut = 0;
@@ -230,16 +221,9 @@ export class SyncStream {
       return;
     }
     if (this.#frames.midFrame) {
-      const held = this.#frames.pendingBytes;
-      if (now - this.#progressAt >= PROGRESS_TIMEOUT_MS) {
-        this.#readFailed("FRAME_STALLED", `a frame stopped after ${held} bytes`);
-        return;
-      }
-      if (now - this.#frameStartedAt >= FRAME_TIMEOUT_MS) {
-        this.#readFailed(
-          "FRAME_STALLED",
-          `a frame took longer than ${FRAME_TIMEOUT_MS / 1000} s (${held} bytes)`,
-        );
+      const text = this.#patience.spent(this.#frames.pendingBytes, now);
+      if (text !== undefined) {
+        this.#readFailed("FRAME_STALLED", text);
         return;
       }
     }
@@ -304,11 +288,11 @@ export class SyncStream {
           const busy = this.#message(message);
           if (busy !== undefined) await busy;
           if (this.#gone) return;
-          this.#frameStartedAt = this.#progressAt = this.#clock.monotonic();
-          this.#progressBytes = 0;
+          this.#patience.begin(this.#clock.monotonic());
         }
         this.#empty(this.#frames.takeEmpty());
-        this.#noteProgress();
+        const held = this.#frames.pendingBytes;
+        if (this.#patience.grown(held, this.#clock.monotonic())) this.#owner.progress(this);
       }
       this.fail("PEER_CLOSED", "the peer closed the stream");
     } catch (cause) {
@@ -331,21 +315,10 @@ export class SyncStream {
 
   #arrived(bytes: number): void {
     const now = this.#clock.monotonic();
-    if (!this.#frames.midFrame) {
-      this.#frameStartedAt = this.#progressAt = now;
-      this.#progressBytes = 0;
-    }
+    if (!this.#frames.midFrame) this.#patience.begin(now);
     this.#bytesIn += bytes;
     this.#lastReadAt = now;
     this.#serving.meter.read(bytes);
-  }
-
-  #noteProgress(): void {
-    const held = this.#frames.pendingBytes;
-    if (held - this.#progressBytes < PROGRESS_BYTES) return;
-    this.#progressBytes = held;
-    this.#progressAt = this.#clock.monotonic();
-    this.#owner.progress(this);
   }
 
   /** @returns a promise when reading has to wait (back-pressure). */

@@ -11,6 +11,7 @@ import { type Admission, type Refusal, refuseOpened, refuseProven } from "./admi
 import { KEEP_ALIVE_MS, MANAGER_TIMES, type ManagerTimes } from "./constants.ts";
 import { DiscoveryCore } from "./discovery_core.ts";
 import { actionFor, type Offence } from "./fault.ts";
+import { makeWay } from "./make_way.ts";
 import type { ManagerConfig, ManagerEffect, ManagerEvent } from "./manager_events.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { isRefusal, lasted, noteUse } from "./refusal.ts";
@@ -126,7 +127,7 @@ export class ManagerCore {
       case "drop":
         return this.#dropPeer(event.peer, now, out);
       case "release":
-        return this.#release(event.peers, event.why, now, out);
+        return makeWay(this.streams, this.discovery, event, now, out);
       case "leave":
         this.#phase = "leaving";
         return;
@@ -351,23 +352,6 @@ export class ManagerCore {
     const main = this.streams.mainOf(peer);
     for (const s of this.streams.ofPeer(peer)) this.streams.end(s, "DROPPED", why.text, out);
     if (main !== undefined) this.#remove(main, why, now, out);
-  }
-
-  /** Streams make room for others. The removals leave no trace in the cooldown table. */
-  #release(peers: readonly string[], why: string, now: number, out: ManagerEffect[]): void {
-    const offence: Offence = { fault: "NONE", reason: "other", text: why };
-    for (const peer of peers) {
-      const main = this.streams.mainOf(peer);
-      if (main === undefined || this.discovery.isTrusted(peer)) continue;
-      for (const s of this.streams.ofPeer(peer)) this.streams.end(s, "DROPPED", why, out);
-      const wasActive = this.streams.leave(main, out);
-      this.discovery.leaveAlone(peer, now);
-      out.push({ type: "unprotect", peer });
-      out.push({ type: "removed", peer, instance: main.instance, offence, critical: false, wasActive });
-    }
-    this.streams.refill(now, out);
-    if (this.streams.activeCount === 0) this.discovery.isolated(now);
-    this.discovery.trigger("manual", now, out);
   }
 
   #credit(peer: string, weight: Weight, now: number, out: ManagerEffect[]): void {

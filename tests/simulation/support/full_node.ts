@@ -152,15 +152,18 @@ export class FullNode {
     });
     this.#running = { store, protocol, driver };
     this.#parts.onStart(this);
+    host.enter();
     await protocol.start();
     driver.start();
   }
-  /** Ends as the program does: sync first, then the streams, then the store. */
+  /** Ends as the program does: sync first, then the connections, the streams and the store. */
   async stop(): Promise<void> {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
     await running.driver.stop();
+    await running.protocol.leave();
+    this.host.leave();
     await running.protocol.stop();
     await running.store.close();
   }

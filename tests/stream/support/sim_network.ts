@@ -77,6 +77,8 @@ export class SimHost implements P2PHost {
   dials = 0;
   discoveries = 0;
   isUp = true;
+  /** True once it has left: nobody gets in or out until `enter`. */
+  #left = false;
   /** False: the DHT knows nobody yet. */
   tableReady = true;
   readonly #handlers = new Map<string, (stream: P2PStream) => void>();
@@ -107,7 +109,9 @@ export class SimHost implements P2PHost {
 
   #reach(peerId: string): SimHost {
     const other = this.network.hosts.get(peerId);
-    if (!this.isUp || other === undefined || !other.isUp) throw unreachable(`no route to ${peerId}`);
+    if (!this.isUp || other === undefined || !other.isUp || this.#left || other.#left) {
+      throw unreachable(`no route to ${peerId}`);
+    }
     if (this.#shuns(peerId) || other.#shuns(this.peerId)) throw unreachable(`${peerId} lets nobody in`);
     return other;
   }
@@ -251,6 +255,15 @@ export class SimHost implements P2PHost {
   }
   up(): void {
     this.isUp = true;
+  }
+  /** As the real host leaves: connections are cut before any stream is reset, and the gate is shut. */
+  leave(): void {
+    this.#left = true;
+    for (const id of [...this.#connected]) this.#drop(id, "the host leaves");
+  }
+  /** The next run of a node on this host. */
+  enter(): void {
+    this.#left = false;
   }
   stop(): Promise<void> {
     this.down();

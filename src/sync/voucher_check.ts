@@ -30,10 +30,11 @@ export class VoucherCheck {
     const [block, next] = blocks;
     if (block === undefined) return undefined;
     const child = next !== undefined && equalBytes(next.parentHash, block.hash) ? next : undefined;
-    // The child's hash covers what it says of the block; what stands beside the child does not matter.
-    const name = [block.hash, block.delivered.commitSig, child?.hash ?? new Uint8Array()].map(toHex).join(
-      "/",
-    );
+    // All that a verdict can rest on: what stands beside a block is not covered by its hash, and each answers for its own.
+    const name = [block, child].map((b) =>
+      b === undefined ? "" : `${toHex(b.hash)}/${toHex(b.delivered.commitSig)}`
+    )
+      .join("/");
     let verdict = this.#known.get(name);
     if (verdict === undefined) {
       verdict = this.#judge(child === undefined ? [block] : [block, child], signal);

@@ -172,6 +172,12 @@ Deno.test("equal bytes of thirty vouchers are verified once, other bytes by them
   // What does not follow the block says nothing about it.
   await check.guilt([fetched(block, "short"), fetched(at(HONEST, FORKS_AT + 1), "short")], signal);
   assert.equal(judge.calls, 3);
+  // Nor does its hash cover what stands beside the child: nobody answers for another's.
+  await check.guilt([
+    fetched(block, "beside"),
+    fetched(withSideCar(child, flipped(child.commitSig, 3)), "beside"),
+  ], signal);
+  assert.equal(judge.calls, 4);
 });
 
 Deno.test("bytes that are not wrong convict nobody, and are looked at again under another head", async () => {
